@@ -1,0 +1,20 @@
+"""Closes the feedback loop of LLM applications in production.
+
+The loop, in the order an event travels it:
+
+    intake/      facts come in: interactions and the feedback on them (JSON Lines)      -> store/facts.py
+    extract      which interactions of a week count as negative, against which exposures
+    describe     one sentence per negative interaction: what went wrong
+    cluster      known failure patterns first, the rest grouped into new ones
+    prioritise   frequency x severity
+    route        each pattern to the right fix, as a ticket                             -> clients/local_tracker.py
+    verify       14 days before against 14 days after the deployed fix: did the rate fall?
+    metrics      weekly tables
+
+`defs/assets.py` wires these stages in that order as Dagster assets and is the map. `records.py` holds the nouns,
+`errors.py` every error, `store/` all SQL, `config.py` the policies, `cli.py` the command.
+
+Nothing heavy is imported here.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,71 @@
+"""The process environment, read in one place.
+
+Belongs here: every environment variable the product knows, its name, default and meaning. Nothing else in the
+package reads `os.environ` (ruff TID251 enforces it). Does not belong here: policy (see `config.py`) or anything that
+needs more than the standard library.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the surroundings of a process say, already defaulted.
+
+    Attributes:
+        home: data directory (`FEEDBACK_LOOP_HOME`, default `.feedback_loop` in the working directory), absolute.
+        database_url: one's own PostgreSQL (`FEEDBACK_LOOP_DATABASE_URL`); None means the embedded server under `home`.
+        dagster_url: Dagster's own storage (`FEEDBACK_LOOP_DAGSTER_URL`); None means derived from the database.
+        config_path: settings file (`FEEDBACK_LOOP_CONFIG`, default `feedback_loop.yaml` in the working directory
+            where that exists); None means built-in defaults.
+        hash_key: secret of the keyed hash of user ids (`FEEDBACK_LOOP_HASH_KEY`); None means the key file under `home`.
+    """
+
+    home: Path
+    database_url: str | None = None
+    dagster_url: str | None = None
+    config_path: Path | None = None
+    hash_key: str | None = None
+
+    @property
+    def postgres_dir(self) -> Path:
+        """Data directory of the embedded server."""
+        return self.home / "postgres"
+
+    @property
+    def dagster_home(self) -> Path:
+        """The DAGSTER_HOME that CLI runs use."""
+        return self.home / "dagster_home"
+
+    @property
+    def tickets_dir(self) -> Path:
+        """Where the local tracker writes its Markdown files."""
+        return self.home / "tickets"
+
+
+def read_environment(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Environment:
+    """Read the variables above; empty strings count as unset.
+
+    Args:
+        environ: defaults to the process environment.
+        cwd: directory that relative defaults start from; defaults to the working directory.
+    """
+    env = os.environ if environ is None else environ
+    base = Path.cwd() if cwd is None else cwd
+    config = env.get("FEEDBACK_LOOP_CONFIG") or None
+    default_config = base / "feedback_loop.yaml"
+    return Environment(
+        home=(base / (env.get("FEEDBACK_LOOP_HOME") or ".feedback_loop")).resolve(),
+        database_url=env.get("FEEDBACK_LOOP_DATABASE_URL") or None,
+        dagster_url=env.get("FEEDBACK_LOOP_DAGSTER_URL") or None,
+        config_path=base / config if config else (default_config if default_config.exists() else None),
+        hash_key=env.get("FEEDBACK_LOOP_HASH_KEY") or None,
+    )
+
+
+def export(variables: Mapping[str, str]) -> None:
+    """Set variables for this process and its children (Dagster reads its own from the environment)."""
+    os.environ.update(variables)

@@ -1,0 +1,46 @@
+"""Every error the product raises on purpose, as one tree.
+
+    FeedbackLoopError
+    |-- PermanentError            trying again cannot help; never retried
+    |   |-- ConfigurationError    settings or environment are wrong; says which key
+    |   |-- InputError            an input file or argument is wrong; says which record and why
+    |   |-- SchemaError           the database schema is older or newer than this code
+    |   `-- NotFoundError         a named ticket, pattern or week does not exist
+    `-- TransientError            the same call may succeed later; Dagster retries it
+        `-- DatabaseUnavailable   the database cannot be reached
+
+Whether an error is worth retrying is decided here, once, by its class. Library errors are translated into this tree
+where they enter (store, clients, intake) and never travel further. No logic belongs here.
+"""
+
+
+class FeedbackLoopError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class PermanentError(FeedbackLoopError):
+    """Trying again cannot help."""
+
+
+class ConfigurationError(PermanentError):
+    """Settings or environment are wrong; the message names the key."""
+
+
+class InputError(PermanentError):
+    """An input file or argument is wrong; the message names the record and the reason."""
+
+
+class SchemaError(PermanentError):
+    """The database schema does not fit this version of the code."""
+
+
+class NotFoundError(PermanentError):
+    """A named ticket, pattern, deployment or week does not exist."""
+
+
+class TransientError(FeedbackLoopError):
+    """The same call may succeed later."""
+
+
+class DatabaseUnavailable(TransientError):
+    """The database cannot be reached or dropped the connection."""
