@@ -1,0 +1,1 @@
+"""The database: engine, schema, and one module per noun with all its SQL. No policy and no statistics here."""

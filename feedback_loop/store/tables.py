@@ -7,8 +7,11 @@ Facts are insert-only under business keys. Derived tables start their key with `
 (application, week) in one transaction.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+from sqlalchemy.types import TypeEngine
 
 SCHEMA = "feedback_loop"
 
@@ -22,11 +25,13 @@ Text, Integer, BigInteger, SmallInteger = sa.Text, sa.Integer, sa.BigInteger, sa
 Float, Boolean, Date = sa.Double, sa.Boolean, sa.Date
 
 
-def _col(name: str, type_: sa.types.TypeEngine | type, *, null: bool = False, default: str | None = None) -> sa.Column:
+def _col(
+    name: str, type_: TypeEngine[Any] | type[TypeEngine[Any]], *, null: bool = False, default: str | None = None
+) -> sa.Column[Any]:
     return sa.Column(name, type_, nullable=null, server_default=sa.text(default) if default else None)
 
 
-def _key(name: str, type_: sa.types.TypeEngine | type = Text) -> sa.Column:
+def _key(name: str, type_: TypeEngine[Any] | type[TypeEngine[Any]] = Text) -> sa.Column[Any]:
     return sa.Column(name, type_, primary_key=True, autoincrement=False)
 
 
@@ -282,6 +287,7 @@ tickets = sa.Table(
     metadata,
     _key("application"),
     _key("pattern_id"),
+    _col("ticket_number", Integer),
     _col("ticket_key", Text, null=True),
     _col("tracker", Text),
     _col("status", Text),
@@ -293,6 +299,7 @@ tickets = sa.Table(
     _col("created_at", Timestamp),
     _col("updated_at", Timestamp),
     _col("detector_version", Text),
+    sa.UniqueConstraint("ticket_number", name="uq_tickets_ticket_number"),
     sa.UniqueConstraint("ticket_key", name="uq_tickets_ticket_key"),
 )
 
