@@ -12,6 +12,7 @@ from typing import Any
 
 from feedback_loop.testing.simulator_plan import (
     FAILURES,
+    FIRST_VERSION,
     Effect,
     PlantedFailure,
     SimulatedDeployment,
@@ -22,7 +23,7 @@ from feedback_loop.testing.simulator_plan import (
     next_ship_time,
 )
 
-REOPENED = "reopened"
+OPEN, REOPENED = "open", "reopened"
 MAJORITY = 0.5
 
 _BY_ID = {failure.failure_id: failure for failure in FAILURES}
@@ -71,7 +72,7 @@ class Driver:
         return tuple(decision.deployment for decision in self._decisions)
 
     def decide(
-        self, open_tickets: Sequence[tuple[str, str]], members: Mapping[str, Sequence[str]], as_of: datetime
+        self, tickets: Sequence[tuple[str, str]], members: Mapping[str, Sequence[str]], as_of: datetime
     ) -> list[Decision]:
         """What ships in the seven days from `as_of` on.
 
@@ -79,28 +80,30 @@ class Driver:
         decided again next week, with the tickets of then.
 
         Args:
-            open_tickets: (ticket key, status) of every ticket that is not done.
+            tickets: (ticket key, status); only those that are open or reopened are worked on.
             members: ticket key -> interaction ids of its pattern.
             as_of: a Monday 00:00 UTC.
 
         Returns:
             Decisions in time order; each attempt at a failure is shipped once.
         """
-        tickets: dict[str, list[str]] = {}
+        keys_of: dict[str, list[str]] = {}
         reopened = set()
-        for key, status in open_tickets:
+        for key, status in tickets:
             failure_id = self._about[key] = self._recognise(members.get(key, ()))
-            if failure_id is not None:
-                tickets.setdefault(failure_id, []).append(key)
+            if failure_id is not None and status in (OPEN, REOPENED):
+                keys_of.setdefault(failure_id, []).append(key)
                 if status == REOPENED:
                     reopened.add(failure_id)
         shipments = []
-        for failure_id in sorted(tickets):
+        for failure_id in sorted(keys_of):
             at = self._ship_time(_BY_ID[failure_id], failure_id in reopened, as_of)
             if at is not None and at < as_of + timedelta(weeks=1):
                 shipments.append((at, _BY_ID[failure_id]))
         n_releases = sum(d.prompt_version is not None for d in self.deployments)
-        decisions = [self._decision(d, tickets) for d in bundle(shipments, first_version=2 + n_releases)]
+        decisions = [
+            self._decision(d, keys_of) for d in bundle(shipments, next_version=int(FIRST_VERSION) + 1 + n_releases)
+        ]
         self._decisions += decisions
         return decisions
 
@@ -129,9 +132,12 @@ class Driver:
         attempt = self._n_attempts(failure.failure_id)
         if attempt > 0 and not is_reopened:
             return None
-        wanted = self._wanted.setdefault((failure.failure_id, attempt), as_of)
-        at = next_ship_time(failure, attempt, wanted, self._settings)
-        return next_ship_time(failure, attempt, as_of, self._settings) if at is not None and at < as_of else at
+        key = (failure.failure_id, attempt)
+        at = next_ship_time(failure, attempt, self._wanted.setdefault(key, as_of), self._settings)
+        if at is not None and at < as_of:  # nobody asked in the week in which it would have shipped: start again
+            self._wanted[key] = as_of
+            at = next_ship_time(failure, attempt, as_of, self._settings)
+        return at
 
     def _n_attempts(self, failure_id: str, until_ticket: str | None = None) -> int:
         """Attempts shipped so far, or until the last one that names a ticket."""
@@ -141,9 +147,9 @@ class Driver:
                 shipped.pop()
         return len(shipped)
 
-    def _decision(self, deployment: SimulatedDeployment, tickets: Mapping[str, Sequence[str]]) -> Decision:
+    def _decision(self, deployment: SimulatedDeployment, keys_of: Mapping[str, Sequence[str]]) -> Decision:
         failures = [_BY_ID[failure_id] for failure_id in deployment.planted_failures]
-        keys = tuple(sorted(key for failure in failures for key in tickets[failure.failure_id]))
+        keys = tuple(sorted(key for failure in failures for key in keys_of[failure.failure_id]))
         change = "prompt release" if deployment.prompt_version else f"{failures[0].cause} change"
         rationale = f"{change} for {', '.join(keys)}"
         return Decision(deployment, keys, tuple(deployment_records(deployment, self._settings, keys, rationale)))

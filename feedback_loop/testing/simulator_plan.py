@@ -13,6 +13,7 @@ from typing import Any
 
 from feedback_loop.errors import ConfigurationError
 
+FIRST_VERSION = "1"
 FIRST_RELEASE_AFTER_DAYS = 16
 DAYS_BETWEEN_RELEASES = 21
 MIN_PROMPT_LEAD_DAYS = 2
@@ -251,12 +252,12 @@ def next_ship_time(
     return datetime.combine(seen.date() + timedelta(days=lead), CHANGE_TIME)
 
 
-def bundle(shipments: Iterable[tuple[datetime, PlantedFailure]], first_version: int) -> list[SimulatedDeployment]:
+def bundle(shipments: Iterable[tuple[datetime, PlantedFailure]], next_version: int) -> list[SimulatedDeployment]:
     """Deployments of (time, failure) pairs: prompt fixes of one slot become one release, other changes go alone.
 
     Args:
         shipments: in any order; the result is in time order.
-        first_version: number of the first prompt release among them.
+        next_version: number of the first prompt release among them.
     """
     releases: dict[datetime, list[str]] = {}
     deployments = []
@@ -265,7 +266,7 @@ def bundle(shipments: Iterable[tuple[datetime, PlantedFailure]], first_version: 
             releases.setdefault(at, []).append(failure.failure_id)
         else:
             deployments.append(SimulatedDeployment(at, None, (failure.failure_id,)))
-    for number, (at, failures) in enumerate(sorted(releases.items()), start=first_version):
+    for number, (at, failures) in enumerate(sorted(releases.items()), start=next_version):
         canary_at = at - timedelta(hours=CANARY_HOURS)
         deployments.append(SimulatedDeployment(at, str(number), tuple(failures), canary_at))
     return sorted(deployments, key=lambda deployment: deployment.deployed_at)
@@ -286,7 +287,7 @@ def planned_deployments(settings: SimulatorSettings) -> list[SimulatedDeployment
             shipments.append((at, failure))
             noticed = at + timedelta(days=14 + (effect.returns_after_days or 0))
             seen = _monday_on_or_after(noticed)
-    return bundle(shipments, first_version=2)
+    return bundle(shipments, next_version=int(FIRST_VERSION) + 1)
 
 
 def deployment_records(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from feedback_loop.testing.simulator_plan import (
     CANARY_SHARE,
     COHORTS,
+    FIRST_VERSION,
     PlantedFailure,
     SimulatedDeployment,
     SimulatorSettings,
@@ -119,7 +120,7 @@ def draw_traffic(
     """Draw the interactions of week `index`, given everything deployed until its end."""
     sessions = _draw_sessions(rng, settings, users, index)
     share = rng.random(len(sessions.start_ms))
-    version = np.ones(len(share), dtype=np.int64)
+    version = np.full(len(share), int(FIRST_VERSION), dtype=np.int64)
     rates = np.tile([f.rate if f.starts_in_week <= index else 0.0 for f in failures], (len(share), 1))
     _apply(deployments, failures, sessions.start_ms, share, version, rates)
 
