@@ -84,7 +84,7 @@ def server() -> Iterator[URL]:
 
 
 @pytest.fixture(scope="session")
-def _admin(server: URL) -> Iterator[Engine]:
+def admin(server: URL) -> Iterator[Engine]:
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     yield engine
     engine.dispose()
@@ -103,15 +103,15 @@ def _make_database(admin: Engine, template: str) -> Iterator[URL]:
 
 
 @pytest.fixture
-def database_url(_admin: Engine) -> Iterator[URL]:
+def database_url(admin: Engine) -> Iterator[URL]:
     """URL of a database of one's own with the newest schema, empty."""
-    yield from _make_database(_admin, "template_feedback_loop")
+    yield from _make_database(admin, "template_feedback_loop")
 
 
 @pytest.fixture
-def empty_database_url(_admin: Engine) -> Iterator[URL]:
+def empty_database_url(admin: Engine) -> Iterator[URL]:
     """URL of a database of one's own without any schema."""
-    yield from _make_database(_admin, "template1")
+    yield from _make_database(admin, "template1")
 
 
 @pytest.fixture

@@ -117,6 +117,11 @@ def embedded_server(directory: Path, databases: Sequence[str] = ()) -> Iterator[
         os.close(users)
 
 
+def server_url(directory: Path) -> URL:
+    """URL of the `postgres` database of the server of `directory`, whether it runs or not."""
+    return _Server(directory, None).url
+
+
 @dataclass(frozen=True)
 class _Server:
     """The files of one server and the account that runs it (None: our own)."""

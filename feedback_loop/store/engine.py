@@ -5,7 +5,7 @@ here: the life of the embedded server (`embedded.py`) and the schema (`schema.py
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from sqlalchemy.engine import ExceptionContext
 from feedback_loop.environment import Environment
 from feedback_loop.errors import ConfigurationError, DatabaseUnavailable, FeedbackLoopError
 from feedback_loop.store import schema
-from feedback_loop.store.embedded import embedded_server
+from feedback_loop.store.embedded import embedded_server, server_url
 
 DATABASE = "feedback_loop"
 DAGSTER_DATABASE = "feedback_loop_dagster"
@@ -82,7 +82,7 @@ def create_engine(url: str | URL, **options: Any) -> Engine:
         version = connection.server_version // 10_000
         if version < MIN_SERVER_VERSION:
             raise ConfigurationError(
-                f"PostgreSQL {version} at {describe(parsed)}: version {MIN_SERVER_VERSION} or newer is needed"
+                f"PostgreSQL {version} ({describe(parsed)}): version {MIN_SERVER_VERSION} or newer is needed"
             )
         with connection.cursor() as cursor:
             cursor.execute(SESSION_SETTINGS)
@@ -117,22 +117,19 @@ def open_database(environment: Environment) -> Iterator[Engine]:
 @contextmanager
 def connect(environment: Environment) -> Iterator[Engine]:
     """Like `open_database`, but takes the schema as it is."""
-    with server_url(environment) as url:
-        engine = create_engine(url)
-        try:
-            yield engine
-        finally:
-            engine.dispose()
+    with ExitStack() as stack:
+        if environment.database_url is None:
+            stack.enter_context(embedded_server(environment.postgres_dir, (DATABASE, DAGSTER_DATABASE)))
+        engine = create_engine(database_url(environment))
+        stack.callback(engine.dispose)
+        yield engine
 
 
-@contextmanager
-def server_url(environment: Environment) -> Iterator[URL]:
-    """URL of the database; an embedded server runs while inside."""
+def database_url(environment: Environment) -> URL:
+    """URL of the database; that of the embedded server answers while somebody is inside of it."""
     if environment.database_url:
-        yield parse_url(environment.database_url)
-        return
-    with embedded_server(environment.postgres_dir, (DATABASE, DAGSTER_DATABASE)) as url:
-        yield url.set(database=DATABASE)
+        return parse_url(environment.database_url)
+    return server_url(environment.postgres_dir).set(database=DATABASE)
 
 
 def dagster_url(environment: Environment, url: URL) -> URL:
@@ -140,13 +137,14 @@ def dagster_url(environment: Environment, url: URL) -> URL:
 
     Args:
         environment: what the surroundings say.
-        url: from `server_url`. Embedded: a second database; one's own: a second schema of the same database, for which
-            `ensure_dagster_schema` cares.
+        url: of the product's database. Beside it lies, embedded, a second database; in one's own, a second schema,
+            which `ensure_dagster_schema` makes.
     """
     if environment.dagster_url:
         return parse_url(environment.dagster_url, "FEEDBACK_LOOP_DAGSTER_URL")
     if environment.database_url:
-        return url.update_query_dict({"options": f"-csearch_path={DAGSTER_SCHEMA}"})
+        options = f"{url.query.get('options', '')} -csearch_path={DAGSTER_SCHEMA}".strip()
+        return url.update_query_dict({"options": options})
     return url.set(database=DAGSTER_DATABASE)
 
 
@@ -157,9 +155,9 @@ def ensure_dagster_schema(engine: Engine) -> None:
 
 
 def describe(url: URL) -> str:
-    """`host:port/database` of a URL, for messages: never its password."""
-    host = url.host or url.query.get("host") or "local socket"
-    return f"{host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+    """`database on host:port` of a URL, for messages: never its password."""
+    host = url.host or url.query.get("host") or "the local socket"
+    return f"{url.database or '(default)'} on {host}{f':{url.port}' if url.port else ''}"
 
 
 def _translate(context: ExceptionContext, url: URL) -> FeedbackLoopError | None:
@@ -173,10 +171,10 @@ def _translate(context: ExceptionContext, url: URL) -> FeedbackLoopError | None:
     where = describe(url)
     connecting = context.connection is None
     if connecting and any(phrase in cause for phrase in _REFUSED):
-        return ConfigurationError(f"the database at {where} refuses the login: {cause}")
+        return ConfigurationError(f"database {where} refuses the login: {cause}")
     state = getattr(original, "pgcode", None) or ""
     if state == _NO_RIGHT:
-        return ConfigurationError(f"the account of the database at {where} lacks a right: {cause}")
+        return ConfigurationError(f"the account for database {where} lacks a right: {cause}")
     if connecting or context.is_disconnect or state[:2] in _TRANSIENT_CLASSES:
-        return DatabaseUnavailable(f"the database at {where} cannot be reached or gave up: {cause}")
+        return DatabaseUnavailable(f"database {where} cannot be reached or gave up: {cause}")
     return None
