@@ -1,0 +1,119 @@
+"""Is this machine ready? One check per thing that can be missing, each with what to do about it.
+
+Belongs here: checks that need every layer, changing nothing but what first use would make anyway. Does not belong here:
+how the answers look (`cli.py`).
+"""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from feedback_loop.config import load_settings
+from feedback_loop.environment import Environment
+from feedback_loop.errors import ConfigurationError, DatabaseUnavailable, FeedbackLoopError, SchemaError
+from feedback_loop.intake.identity import load_hash_key
+from feedback_loop.store import schema
+from feedback_loop.store.engine import connect, create_engine, dagster_url, describe, ensure_dagster_schema
+
+MIN_FREE_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One answer: what was looked at, whether it is well, and what was found or is to be done."""
+
+    name: str
+    is_ok: bool
+    detail: str
+
+
+def examine(environment: Environment) -> list[Check]:
+    """Run every check; one that fails does not stop the others."""
+    checks = [
+        _check("python", _python),
+        _check("settings", lambda: _settings(environment)),
+        _check("hash key", lambda: _hash_key(environment)),
+        _check("disk", lambda: _disk(environment)),
+    ]
+    try:
+        with connect(environment) as engine:
+            checks.append(_check("database", lambda: _database(engine)))
+            if checks[-1].is_ok:
+                checks.append(_check("schema", lambda: _schema(engine)))
+                checks.append(_check("dagster storage", lambda: _dagster(environment, engine)))
+    except FeedbackLoopError as error:
+        checks.append(Check("database", is_ok=False, detail=str(error)))
+    return checks
+
+
+def _check(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, is_ok=True, detail=look())
+    except FeedbackLoopError as error:
+        return Check(name, is_ok=False, detail=str(error))
+
+
+def _python() -> str:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < (3, 11):  # noqa: UP036  (an editable checkout can be run by any Python)
+        raise ConfigurationError(f"Python {version}: install Python 3.11 or newer")
+    return version
+
+
+def _settings(environment: Environment) -> str:
+    load_settings(environment)
+    return str(environment.config_path or "built-in defaults")
+
+
+def _hash_key(environment: Environment) -> str:
+    load_hash_key(environment)
+    return "FEEDBACK_LOOP_HASH_KEY" if environment.hash_key else f"key file under {environment.home}"
+
+
+def _disk(environment: Environment) -> str:
+    place = next(path for path in (environment.home, *environment.home.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if free < MIN_FREE_BYTES:
+        raise ConfigurationError(f"{free / 1e9:.1f} GB free at {place}: make room, or set FEEDBACK_LOOP_HOME elsewhere")
+    return f"{free / 1e9:.1f} GB free at {place}"
+
+
+def _database(engine: sa.Engine) -> str:
+    try:
+        with engine.connect() as connection:
+            version = connection.scalar(sa.text("show server_version"))
+    except DatabaseUnavailable as error:
+        raise DatabaseUnavailable(f"{error}: start that server, or mend FEEDBACK_LOOP_DATABASE_URL") from error
+    return f"PostgreSQL {version}, {describe(engine.url)}"
+
+
+def _schema(engine: sa.Engine) -> str:
+    with engine.connect() as connection:
+        current = schema.current_revision(connection)
+    newest = schema.revisions()[-1]
+    if current is None:
+        return "none yet; made at first use"
+    if current != newest:
+        raise SchemaError(f"is {current}, this code needs {newest}: run `feedback-loop db upgrade`, or update the code")
+    return current
+
+
+def _dagster(environment: Environment, engine: sa.Engine) -> str:
+    if environment.database_url and not environment.dagster_url:
+        ensure_dagster_schema(engine)
+    with _engine(dagster_url(environment, engine.url)) as storage, storage.connect() as connection:
+        has_tables = sa.inspect(connection).has_table("runs")
+    return f"{describe(storage.url)}{'' if has_tables else ' (empty; made at first use)'}"
+
+
+@contextmanager
+def _engine(url: sa.URL) -> Iterator[sa.Engine]:
+    engine = create_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
