@@ -122,11 +122,11 @@ def _say(
     if signal == "rating":
         said["value"] = 1 + draws[0] % 2
     if signal in SPOKEN:
-        if has_reason:
+        if has_reason and (planted is not None or draws[0] % 2):
             said["reason"] = _reason(planted, draws[1])
         wants_words = has_words
     elif signal in EDITS:
-        wants_words = draws[0] % 10 < 3
+        wants_words = draws[0] % 10 < 6
     else:
         wants_words = signal in OUTCOMES and draws[0] % 100 < 100 * OUTCOME_COMMENT_SHARE
     if wants_words or signal in EDITS:

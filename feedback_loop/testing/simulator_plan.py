@@ -196,7 +196,7 @@ FAILURES = (
     ),
     PlantedFailure(
         "forgets_context", "Asks again for what was said before", "model", 2, 0.005, 1,
-        ("did_not_follow_instructions",), (0, 2, 7, 9, 10),
+        ("forgot_context",), (0, 2, 7, 9, 10),
     ),
     PlantedFailure(
         "dead_link", "Links lead to pages that are gone", "product", 2, 0.043, 0,
@@ -208,13 +208,14 @@ FAILURES = (
     ),
     PlantedFailure(
         "times_out", "Hangs, or stops in the middle of the answer", "product", 3, 0.004, 0,
-        ("action_failed",), (1, 3, 5, 6, 11),
+        ("incomplete",), (1, 3, 5, 6, 11),
     ),
 )  # fmt: skip
 
 REASON_CODES = (
     "wrong_information", "outdated", "missing_source", "did_not_follow_instructions", "too_long", "wrong_tone",
     "broken_link", "action_failed", "refused", "made_up", "wrong_language", "off_topic",
+    "incomplete", "forgot_context",
 )  # fmt: skip
 
 
