@@ -1,0 +1,5 @@
+"""What brings facts in: `importing.import_paths` from files, `deployments.record_deployment` one deployment.
+
+A line travels: `reading` -> `contract` (rules; `reasons` words what is wrong) -> `rows` (ids, redaction, hashes) ->
+`store/facts.py`; what is not taken goes through `rejected`. `identity` has the key of all hashes.
+"""
