@@ -155,59 +155,59 @@ class PlantedFailure:
 
 FAILURES = (
     PlantedFailure(
-        "ignores_format", "Prose where a list or table was asked for", "prompt", 2, 0.043, 0,
+        "ignores_format", "Prose where a list or table was asked for", "prompt", 2, 0.049, 0,
         ("did_not_follow_instructions", "too_long"), (1, 2, 4, 5, 6, 9, 11), (WORKS,),
     ),
     PlantedFailure(
-        "long_winded", "The answer is buried in a long preamble", "prompt", 1, 0.044, 3,
+        "long_winded", "The answer is buried in a long preamble", "prompt", 1, 0.050, 3,
         ("too_long", "off_topic"), (0, 1, 2, 3, 4, 7, 8, 10), (WORKS,),
     ),
     PlantedFailure(
-        "wrong_tone", "Cheerful or scolding towards upset customers", "prompt", 2, 0.040, 0,
+        "wrong_tone", "Cheerful or scolding towards upset customers", "prompt", 2, 0.046, 0,
         ("wrong_tone",), (0, 2, 3, 4, 7, 9, 10), (HALVES, WORKS),
     ),
     PlantedFailure(
-        "outdated_prices", "Quotes prices of last year's price list", "retrieval", 3, 0.043, 0,
+        "outdated_prices", "Quotes prices of last year's price list", "retrieval", 3, 0.049, 0,
         ("outdated", "wrong_information"), (1, 2, 4, 6, 8, 9), (REGRESSES, WORKS), 2,
     ),
     PlantedFailure(
-        "article_not_found", "Finds no help article although there is one", "retrieval", 2, 0.043, 0,
+        "article_not_found", "Finds no help article although there is one", "retrieval", 2, 0.049, 0,
         ("missing_source",), (0, 3, 5, 6, 7, 9, 10, 11), (NOTHING, WORKS), 3,
     ),
     PlantedFailure(
-        "wrong_product", "Answers from the manual of another product", "retrieval", 3, 0.050, 2,
+        "wrong_product", "Answers from the manual of another product", "retrieval", 3, 0.056, 2,
         ("off_topic", "wrong_information"), (2, 3, 5, 6, 7, 9, 11), (WORKS,), 4,
     ),
     PlantedFailure(
-        "wrong_country", "Applies the policy of another country", "retrieval", 3, 0.0075, 5,
+        "wrong_country", "Applies the policy of another country", "retrieval", 3, 0.0085, 5,
         ("wrong_information", "outdated"), (0, 1, 2, 7, 8, 9), (WORKS,), 4,
     ),
     PlantedFailure(
-        "invented_menu", "Invents buttons and settings that do not exist", "model", 3, 0.042, 0,
+        "invented_menu", "Invents buttons and settings that do not exist", "model", 3, 0.048, 0,
         ("made_up", "wrong_information"), (1, 3, 4, 5, 6, 10, 11), (WORKS,), 9,
     ),
     PlantedFailure(
-        "refuses_harmless", "Refuses harmless questions as unsafe", "model", 2, 0.050, 4,
+        "refuses_harmless", "Refuses harmless questions as unsafe", "model", 2, 0.056, 4,
         ("refused",), (0, 1, 3, 5, 6, 10, 11), (WORKS,), 4,
     ),
     PlantedFailure(
-        "bad_arithmetic", "Adds up amounts wrongly", "model", 3, 0.0075, 0,
+        "bad_arithmetic", "Adds up amounts wrongly", "model", 3, 0.0085, 0,
         ("wrong_information",), (0, 1, 4, 8),
     ),
     PlantedFailure(
-        "forgets_context", "Asks again for what was said before", "model", 2, 0.005, 1,
+        "forgets_context", "Asks again for what was said before", "model", 2, 0.0058, 1,
         ("forgot_context",), (0, 2, 7, 9, 10),
     ),
     PlantedFailure(
-        "dead_link", "Links lead to pages that are gone", "product", 2, 0.043, 0,
+        "dead_link", "Links lead to pages that are gone", "product", 2, 0.049, 0,
         ("broken_link",), (1, 3, 5, 6, 7, 9, 11), (WORKS,), 8,
     ),
     PlantedFailure(
-        "action_not_done", "Confirms an action that never happens", "product", 4, 0.056, 2,
+        "action_not_done", "Confirms an action that never happens", "product", 4, 0.063, 2,
         ("action_failed", "made_up"), (0, 2, 4, 7, 8, 10), (WORKS,), 3,
     ),
     PlantedFailure(
-        "times_out", "Hangs, or stops in the middle of the answer", "product", 3, 0.004, 0,
+        "times_out", "Hangs, or stops in the middle of the answer", "product", 3, 0.0046, 0,
         ("incomplete",), (1, 3, 5, 6, 11),
     ),
 )  # fmt: skip

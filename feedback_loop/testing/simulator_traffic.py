@@ -52,7 +52,7 @@ class Users:
     Attributes:
         cohort: index into `COHORTS`.
         reach: cumulated share of the sessions, regular users only; heavy-tailed.
-        frailty: how much more often than others they run into failures, mean 1.
+        frailty: how much more often than others they run into failures; mean 1 over the traffic.
     """
 
     cohort: Ints
@@ -101,10 +101,11 @@ def draw_users(rng: np.random.Generator, settings: SimulatorSettings) -> Users:
     n_campaign = max(2, round(settings.sessions_per_week * CAMPAIGN_SESSIONS_SHARE / 2))
     weights = np.minimum(rng.pareto(1.2, n_regular) + 0.2, 60.0)
     n_users = n_regular + N_SPAMMERS + n_campaign
+    frailty = rng.gamma(6.0, 1 / 6.0, n_users)
     return Users(
         cohort=rng.choice(len(COHORTS), n_users, p=[cohort.share for cohort in COHORTS]),
         reach=np.cumsum(weights) / weights.sum(),
-        frailty=rng.gamma(6.0, 1 / 6.0, n_users),
+        frailty=frailty / np.average(frailty[:n_regular], weights=weights),
         n_regular=n_regular,
     )
 
@@ -129,7 +130,7 @@ def draw_traffic(
     gap = np.where(turn == 0, 0, rng.integers(20_000, MAX_TURN_GAP_MS, len(of)))
     elapsed = np.cumsum(gap)
     user = sessions.user[of]
-    failure = _draw_failures(rng, rates[of] * users.frailty[user, None], turn)
+    failure = _draw_failures(rng, rates[of] * users.frailty[user, None] / _repetition(), turn)
     failure[user >= users.n_regular] = OK
     traffic = Traffic(
         at_ms=sessions.start_ms[of] + elapsed - elapsed[np.arange(len(of)) - turn],
@@ -216,6 +217,16 @@ def _draw_failures(rng: np.random.Generator, rates: Floats, turn: Ints) -> Ints:
         places = places[failure[places - 1] != OK]
         failure[places] = failure[places - 1]
     return failure
+
+
+def _repetition() -> float:
+    """How much more failures there are for the same one comes again in a session."""
+    level, total, n_turns = 1.0, 0.0, 0.0
+    for turn in range(len(TURN_SHARES)):
+        share = sum(TURN_SHARES[turn:])
+        total, n_turns = total + share * level, n_turns + share
+        level = 1 + SAME_FAILURE_AGAIN * level
+    return total / n_turns
 
 
 def _draw_subjects(rng: np.random.Generator, failure: Ints, failures: Sequence[PlantedFailure]) -> Ints:
