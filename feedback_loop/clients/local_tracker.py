@@ -1,0 +1,116 @@
+"""The local tracker: one Markdown file per ticket, for teams without Jira and for the demo.
+
+Belongs here: the files. The ledger of what was asked lies in PostgreSQL (`store/tickets.py`), as for any tracker.
+People may edit a file: `status: done` in its head means that they shipped a fix, at `resolved_at` if they say when.
+Does not belong here: what a ticket says (`route.py`).
+"""
+
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from feedback_loop.errors import InputError, PermanentError
+from feedback_loop.records import Ticket, TicketEvent, TicketStatus, TrackerState
+
+_HEAD = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+_STATUS_AFTER: dict[str, TicketStatus] = {"reopen": "reopened", "close": "closed"}
+_STATUSES: tuple[TicketStatus, ...] = ("planned", "open", "reopened", "done", "closed")
+
+
+class LocalTracker:
+    """Tickets as `FL-<number>.md` in a directory. Every verb may be repeated: what is there already stays."""
+
+    name = "local"
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def create(self, ticket: Ticket) -> str:
+        """Write the file, unless it is there.
+
+        Raises:
+            PermanentError: a file of that number belongs to another pattern, so it is some other database's.
+        """
+        key = f"FL-{ticket.ticket_number}"
+        path = self._path(key)
+        if path.exists():
+            head = self._read_head(path)
+            if head.get("pattern") != ticket.pattern_id:
+                raise PermanentError(
+                    f"{path} is the ticket of pattern {head.get('pattern')}, not of {ticket.pattern_id}: the directory "
+                    "belongs to another database; move its files away and run again"
+                )
+            return key
+        head = {
+            "ticket": key,
+            "status": "open",
+            "resolved_at": "",
+            "route": ticket.route,
+            "priority": str(ticket.priority),
+            "application": ticket.application,
+            "pattern": ticket.pattern_id,
+            "created": f"{ticket.created_at:%Y-%m-%d}",
+        }
+        self._write(path, head, f"\n# {ticket.title}\n\n{ticket.body}\n\n## History\n")
+        return key
+
+    def apply(self, ticket_key: str, event: TicketEvent) -> None:
+        """Add an event to the history, and set the status it brings.
+
+        Raises:
+            PermanentError: the file is gone.
+        """
+        path = self._path(ticket_key)
+        if not path.exists():
+            raise PermanentError(f"ticket {ticket_key} has no file {path}; it was deleted or moved")
+        marker = f"<!-- event {event.event_key} -->"
+        text = path.read_text(encoding="utf-8")
+        if marker in text:
+            return
+        head = self._read_head(path)
+        if event.kind in _STATUS_AFTER:
+            head |= {"status": _STATUS_AFTER[event.kind], "resolved_at": ""}
+        self._write(path, head, f"{_HEAD.sub('', text)}\n{marker}\n**{event.occurred_at:%Y-%m-%d}** {event.body}\n")
+
+    def fetch(self, ticket_key: str) -> TrackerState | None:
+        """What the file says now; None where it is gone.
+
+        Raises:
+            InputError: a person wrote a status or time that means nothing; says which file and line.
+        """
+        path = self._path(ticket_key)
+        if not path.exists():
+            return None
+        head = self._read_head(path)
+        status = next((s for s in _STATUSES if s == head.get("status", "").lower()), None)
+        if status is None:
+            raise InputError(f"{path}: status is one of {', '.join(_STATUSES)}; it says {head.get('status')!r}")
+        return TrackerState(ticket_key, status, self._resolved_at(path, head.get("resolved_at", "")))
+
+    def _resolved_at(self, path: Path, text: str) -> datetime | None:
+        if not text:
+            return None
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise InputError(f"{path}: resolved_at is a date or time such as 2026-02-03; it says {text!r}") from error
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+    def _path(self, key: str) -> Path:
+        return self.directory / f"{key}.md"
+
+    def _read_head(self, path: Path) -> dict[str, str]:
+        match = _HEAD.match(path.read_text(encoding="utf-8"))
+        if match is None:
+            raise InputError(f"{path}: the head between the two --- lines is gone; restore it")
+        pairs = (line.partition(":") for line in match.group(1).splitlines() if ":" in line)
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
+    def _write(self, path: Path, head: dict[str, str], rest: str) -> None:
+        """Replace the file in one step, so that a killed run leaves the old one or the new one."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lines = "\n".join(f"{name}: {value}".rstrip() for name, value in head.items())
+        part = path.with_suffix(f".{os.getpid()}.part")
+        part.write_text(f"---\n{lines}\n---\n{rest}", encoding="utf-8")
+        part.replace(path)

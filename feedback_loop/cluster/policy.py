@@ -1,0 +1,30 @@
+"""The settings of the cluster stage. Does not belong here: anything that computes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ClusterPolicy:
+    """How texts become patterns.
+
+    Attributes:
+        max_sample: new texts that are grouped together; the rest is placed into what they form.
+        resolution: of the communities; higher means more and smaller groups.
+        min_similarity: no text is a member of a pattern below this cosine, however loose the pattern.
+        tolerance: a pattern's threshold is the median similarity of its founders less this many MADs.
+        join_share: a new group joins a known pattern when half its members reach this share of its threshold.
+        min_texts: distinct texts that a new pattern needs.
+        min_users: distinct users that a confirmed pattern needs; fewer make it a candidate.
+        max_exemplars: remembered members of a pattern.
+        dormant_weeks: weeks with data, but without a member, after which a pattern is dormant.
+    """
+
+    max_sample: int = 6000
+    resolution: float = 0.5
+    min_similarity: float = 0.22
+    tolerance: float = 3.0
+    join_share: float = 0.75
+    min_texts: int = 5
+    min_users: int = 3
+    max_exemplars: int = 25
+    dormant_weeks: int = 4

@@ -1,0 +1,257 @@
+"""The cluster stage: one week's descriptions and the memory before it in, memberships and the new memory out.
+
+Belongs here: the order of things (known patterns, then new ones), the life of a pattern, its id, and the frozen
+detector. Does not belong here: similarity (`place.py`), communities (`group.py`), words (`cards.py`).
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from feedback_loop.cluster.cards import (
+    SUGGESTED_FIXES,
+    common_reason,
+    distinctive_terms,
+    likely_cause,
+    medoid_of,
+    pattern_name,
+    typical_quote,
+)
+from feedback_loop.cluster.group import group
+from feedback_loop.cluster.place import place
+from feedback_loop.cluster.policy import ClusterPolicy
+from feedback_loop.llm import Embedder, Vectors
+from feedback_loop.records import PLACEMENTS, Detector, Exemplar, PatternState, PatternStatus
+
+
+@dataclass(frozen=True)
+class WeekPatterns:
+    """What one week did to an application's patterns.
+
+    Attributes:
+        states: every pattern known at the end of the week, sorted by pattern_id.
+        memberships: frame `records.PLACEMENTS`; an event without a row is unassigned.
+        new_pattern_ids: patterns founded this week.
+    """
+
+    states: tuple[PatternState, ...]
+    memberships: pd.DataFrame
+    new_pattern_ids: tuple[str, ...]
+
+
+def cluster_week(
+    application: str,
+    week: date,
+    events: pd.DataFrame,
+    memory: Sequence[PatternState],
+    embedder: Embedder,
+    policy: ClusterPolicy,
+) -> WeekPatterns:
+    """Place the week's events in known patterns, and found new ones in the rest.
+
+    Args:
+        application: tenant; part of every pattern id.
+        week: Monday.
+        events: frame `records.DESCRIPTIONS` with `severity`, `user_hash` and the columns of `records.TEXTS`; one
+            application only. Rows that are inferred may join a pattern but never found one.
+        memory: the newest states before this week.
+        embedder: of placement and grouping alike.
+        policy: sizes and thresholds.
+    """
+    events = events.sort_values("interaction_id", kind="stable").reset_index(drop=True)
+    memory = sorted(memory, key=lambda p: p.pattern_id)
+    said = ~events["is_inferred"].to_numpy(dtype=bool)
+    vectors = embedder.encode(events["description"].tolist())
+    placed = place(vectors, memory, embedder)
+    owner = np.where(said, placed.pattern, -1)
+    similarity = np.where(owner >= 0, placed.similarity, np.nan)
+
+    rest = np.flatnonzero(said & (owner < 0))
+    founded: list[PatternState] = []
+    if len(rest):
+        groups = _new_groups(events, vectors, rest, placed.nearest, placed.similarity, memory, policy)
+        for pattern, members in groups.joined:
+            owner[members], similarity[members] = pattern, placed.similarity[members]
+        founded = _found(application, week, events, vectors, groups.fresh, embedder, policy)
+        left = rest[owner[rest] < 0]
+        again = place(vectors[left], founded, embedder)
+        taken = again.pattern >= 0
+        owner[left[taken]] = again.pattern[taken] + len(memory)
+        similarity[left[taken]] = again.similarity[taken]
+    patterns = [*memory, *founded]
+    memberships = _memberships(events, owner, similarity, patterns)
+    states = _age(
+        patterns, memberships.merge(events[["interaction_id", "user_hash"]]), week, policy, has_data=len(events) > 0
+    )
+    return WeekPatterns(states, memberships, tuple(sorted(p.pattern_id for p in founded)))
+
+
+@dataclass(frozen=True)
+class _Groups:
+    joined: list[tuple[int, NDArray[np.int64]]]  # (index in memory, rows)
+    fresh: list[NDArray[np.int64]]  # rows of a group that no pattern knows
+
+
+def _new_groups(
+    events: pd.DataFrame,
+    vectors: Vectors,
+    rest: NDArray[np.int64],
+    nearest: NDArray[np.int64],
+    similarity: NDArray[np.float64],
+    memory: Sequence[PatternState],
+    policy: ClusterPolicy,
+) -> _Groups:
+    """Communities of what no pattern took, each either joined to the pattern it all but belongs to or fresh."""
+    sample = _sample(events, rest, policy.max_sample)
+    labels = group(vectors[sample], policy.resolution)
+    joined, fresh = [], []
+    for label in range(labels.max() + 1):
+        members = sample[labels == label]
+        if memory:
+            owners, counts = np.unique(nearest[members], return_counts=True)
+            pattern = int(owners[counts.argmax()])
+            bar = policy.join_share * memory[pattern].threshold
+            if np.mean((nearest[members] == pattern) & (similarity[members] >= bar)) > 0.5:
+                joined.append((pattern, members[nearest[members] == pattern]))
+                continue
+        if events["description"].iloc[members].nunique() >= policy.min_texts:
+            fresh.append(members)
+    return _Groups(joined, fresh)
+
+
+def _sample(events: pd.DataFrame, rows: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """At most `size` rows, one per distinct text first, chosen by a hash of the id: the same for any row order."""
+    distinct = events.iloc[rows].drop_duplicates("description").index.to_numpy()
+    if len(distinct) <= size:
+        return distinct.astype(np.int64)
+    keys = [hashlib.blake2b(i.encode(), digest_size=8).digest() for i in events["interaction_id"].iloc[distinct]]
+    chosen = sorted(range(len(distinct)), key=keys.__getitem__)[:size]
+    return np.sort(distinct[chosen]).astype(np.int64)
+
+
+def _found(
+    application: str,
+    week: date,
+    events: pd.DataFrame,
+    vectors: Vectors,
+    groups: Sequence[NDArray[np.int64]],
+    embedder: Embedder,
+    policy: ClusterPolicy,
+) -> list[PatternState]:
+    """A pattern for every fresh group that is coherent enough to have a threshold."""
+    terms = distinctive_terms([events["description"].iloc[rows].tolist() for rows in groups])
+    has_retrieval = bool((events["n_documents"] > 0).mean() > 0.5)
+    founded = []
+    for rows, words in zip(groups, terms, strict=True):
+        members, own = events.iloc[rows], vectors[rows]
+        cause = likely_cause(members, has_retrieval)
+        quote = typical_quote(members, own)
+        pattern = PatternState(
+            pattern_id=pattern_id(application, week, str(members["interaction_id"].iloc[medoid_of(own)])),
+            name=pattern_name(common_reason(members["reasons"].tolist()), words, quote),
+            description=f"Users say: “{quote}”. Words that set it apart: {', '.join(words) or 'none'}.",
+            likely_cause=cause,
+            severity=int(members["severity"].median()),
+            suggested_fix=SUGGESTED_FIXES[cause],
+            status="confirmed" if members["user_hash"].nunique() >= policy.min_users else "candidate",
+            first_seen_week=week,
+            last_seen_week=week,
+            n_silent_weeks=0,
+            n_occurrences=0,
+            threshold=policy.min_similarity,
+            exemplars=_exemplars(members, own, policy.max_exemplars),
+        )
+        founded.append(replace(pattern, threshold=_threshold(pattern, own, embedder, policy)))
+    return founded
+
+
+def pattern_id(application: str, first_week: date, medoid_interaction_id: str) -> str:
+    """Stable id: hash of the application, the first week and the founding medoid's interaction."""
+    key = json.dumps([application, first_week.isoformat(), medoid_interaction_id])
+    return "p-" + hashlib.sha256(key.encode()).hexdigest()[:12]
+
+
+def _exemplars(members: pd.DataFrame, vectors: Vectors, size: int) -> tuple[Exemplar, ...]:
+    """Members spread evenly from the centre of the group to the edge of its nearest four fifths, distinct texts."""
+    by_centrality = np.argsort(-(vectors @ vectors.mean(axis=0)), kind="stable")
+    core = members.iloc[by_centrality[: max(size, int(0.8 * len(members)))]]
+    chosen = core.iloc[np.unique(np.linspace(0, len(core) - 1, min(size, len(core))).round().astype(int))]
+    return tuple(Exemplar(str(i), str(t)) for i, t in zip(chosen["interaction_id"], chosen["description"], strict=True))
+
+
+def _threshold(pattern: PatternState, vectors: Vectors, embedder: Embedder, policy: ClusterPolicy) -> float:
+    """Median founder similarity less `tolerance` MADs, never under the floor."""
+    own = place(vectors, [pattern], embedder).similarity
+    own = own[own < 0.999]  # exemplars are compared with themselves and would flatter the pattern
+    if not len(own):
+        return policy.min_similarity
+    median = float(np.median(own))
+    return max(policy.min_similarity, median - policy.tolerance * float(np.median(np.abs(own - median))))
+
+
+def _memberships(
+    events: pd.DataFrame, owner: NDArray[np.int64], similarity: NDArray[np.float64], patterns: Sequence[PatternState]
+) -> pd.DataFrame:
+    rows = np.flatnonzero(owner >= 0)
+    frame = pd.DataFrame(
+        {
+            "interaction_id": events["interaction_id"].iloc[rows],
+            "pattern_id": [patterns[i].pattern_id for i in owner[rows]],
+            "similarity": similarity[rows].round(6),
+        }
+    )
+    return PLACEMENTS.check(frame).reset_index(drop=True)
+
+
+def _age(
+    patterns: Sequence[PatternState], members: pd.DataFrame, week: date, policy: ClusterPolicy, *, has_data: bool
+) -> tuple[PatternState, ...]:
+    """Every pattern one week older: seen, silent or dormant. A week without data ages nobody."""
+    seen = members.groupby("pattern_id")["user_hash"].agg(["size", "nunique"])
+    aged = []
+    for pattern in patterns:
+        if pattern.pattern_id in seen.index:
+            n, n_users = (int(x) for x in seen.loc[pattern.pattern_id])
+            is_confirmed = n_users >= policy.min_users or pattern.status == "confirmed"
+            status: PatternStatus = "confirmed" if is_confirmed else "candidate"
+            n_total = pattern.n_occurrences + n
+            pattern = replace(pattern, last_seen_week=week, n_silent_weeks=0, n_occurrences=n_total, status=status)
+        elif has_data:
+            silent = pattern.n_silent_weeks + 1
+            status = "dormant" if silent >= policy.dormant_weeks else pattern.status
+            pattern = replace(pattern, n_silent_weeks=silent, status=status)
+        aged.append(pattern)
+    return tuple(sorted(aged, key=lambda p: p.pattern_id))
+
+
+def place_events(described: pd.DataFrame, patterns: Sequence[PatternState], embedder: Embedder) -> pd.DataFrame:
+    """Memberships of described events in fixed patterns: what a frozen detector sees.
+
+    Args:
+        described: frame `records.DESCRIPTIONS`; inferred rows are never placed, as in the live week.
+        patterns: of the detector.
+        embedder: of the version that the detector was frozen for.
+
+    Returns:
+        Frame `records.PLACEMENTS`.
+    """
+    said = described[~described["is_inferred"]].reset_index(drop=True)
+    placed = place(embedder.encode(said["description"].tolist()), patterns, embedder)
+    return _memberships(said, placed.pattern, placed.similarity, patterns)
+
+
+def freeze_detector(states: Sequence[PatternState], embedder: Embedder, describer_version: str) -> Detector:
+    """The memory as an immutable snapshot, named by its content: same placement rule, same version."""
+    placing = [
+        {"pattern_id": p.pattern_id, "threshold": round(p.threshold, 9), "exemplars": [asdict(e) for e in p.exemplars]}
+        for p in sorted(states, key=lambda p: p.pattern_id)
+    ]
+    content = json.dumps([embedder.version, describer_version, placing], sort_keys=True)
+    version = "d-" + hashlib.sha256(content.encode()).hexdigest()[:16]
+    return Detector(version, embedder.version, describer_version, tuple(states))

@@ -1,0 +1,79 @@
+"""Settings: one policy per stage, from YAML. An unknown key is an error that names it.
+
+Belongs here: what a team decides. Does not belong here: secrets and places (`environment.py`), and the meaning of a
+policy (its dataclass lies with its stage).
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import pydantic
+import yaml
+
+from feedback_loop.cluster import ClusterPolicy
+from feedback_loop.describe import DescribePolicy
+from feedback_loop.environment import Environment
+from feedback_loop.errors import ConfigurationError
+from feedback_loop.extract import ExtractPolicy
+from feedback_loop.route import RoutePolicy
+from feedback_loop.verify import VerifyPolicy
+
+
+class Settings(pydantic.BaseModel):
+    """All settings, with defaults that work.
+
+    Attributes:
+        first_week: Monday that the weekly partitions start at; earlier facts are kept but not run.
+        owners: of the assets in Dagster, as `team:name` or an e-mail address.
+        alert_webhook: where failed runs and silent weeks are posted to; None: they are only logged.
+        late_facts_weeks: how many weeks back late facts are looked for.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    first_week: date = date(2026, 1, 5)
+    owners: tuple[str, ...] = ("team:llm-quality",)
+    alert_webhook: str | None = None
+    late_facts_weeks: int = pydantic.Field(default=8, ge=1)
+    extract: ExtractPolicy = ExtractPolicy()
+    describe: DescribePolicy = DescribePolicy()
+    cluster: ClusterPolicy = ClusterPolicy()
+    route: RoutePolicy = RoutePolicy()
+    verify: VerifyPolicy = VerifyPolicy()
+
+    @pydantic.field_validator("first_week")
+    @classmethod
+    def _is_monday(cls, day: date) -> date:
+        if day.weekday() != 0:
+            raise ValueError(f"a week is named by its Monday; {day} is a {day:%A}")
+        return day
+
+
+def load_settings(environment: Environment) -> Settings:
+    """Settings of the file that the environment names, or the defaults.
+
+    Raises:
+        ConfigurationError: the file is missing, no YAML, or has an unknown key or wrong value; names each.
+    """
+    path = environment.config_path
+    if path is None:
+        return Settings()
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Settings.model_validate(content or {})
+    except OSError as error:
+        raise ConfigurationError(f"settings file {path} cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"settings file {path} is no YAML: {error}") from error
+    except pydantic.ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"settings file {path}: {problems}") from error
+
+
+def policy_version(policy: Any) -> str:
+    """A short name for what a policy says; stamped on the rows it made."""
+    content = json.dumps(asdict(policy), sort_keys=True, default=str)
+    return f"{type(policy).__name__}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"

@@ -1,0 +1,230 @@
+"""The weekly loop as Dagster assets, in loop order: this file is the map.
+
+Belongs here: what each asset reads, which stage it calls, what it stores and reports. Does not belong here: any
+decision (the stages), any SQL (`store/`), the daily half of the loop (`verification.py`).
+"""
+
+import dagster as dg
+import pandas as pd
+
+from feedback_loop.cluster import cluster_week, freeze_detector
+from feedback_loop.config import Settings, policy_version
+from feedback_loop.defs import metadata
+from feedback_loop.defs.partitions import WEEK_BEFORE, WEEKS, week_of, window_of
+from feedback_loop.defs.resources import Database, EmbedderResource, TrackerResource
+from feedback_loop.defs.tracking import apply_plan, plan_week_tickets
+from feedback_loop.describe import DESCRIBER_VERSION, describe_failures
+from feedback_loop.extract import extract_negatives
+from feedback_loop.metrics import week_summary, with_rate
+from feedback_loop.prioritise import prioritise_patterns
+from feedback_loop.store import metrics, negatives, patterns, tables, weeks
+
+SettingsParam = dg.ResourceParam[Settings]
+
+FACTS = [
+    dg.AssetSpec(
+        table.name, group_name="capture", kinds={"postgres"}, description=text, metadata=metadata.about_table(table)
+    )
+    for table, text in (
+        (tables.interactions, "Requests and responses of the applications, imported."),
+        (tables.feedback, "What people said and did about them, imported."),
+        (tables.deployments, "What was deployed when, and which tickets it claims to fix."),
+    )
+]
+
+
+@dg.asset(
+    deps=["interactions"],
+    partitions_def=WEEKS,
+    group_name="extract",
+    kinds={"postgres", "sql"},
+    code_version="exposures-1",
+    metadata=metadata.about_table(tables.exposures),
+)
+def exposures(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
+    """Sessions per day and prompt version, weighted by 1 / sample_rate: what every rate is measured against."""
+    week = week_of(context)
+    with database.begin() as conn:
+        frame = negatives.count_exposures(conn, window_of(week))
+        negatives.save_exposures(conn, week, frame)
+    numbers = {"exposures": float(frame["n_exposures"].sum()), "interactions": int(frame["n_interactions"].sum())}
+    return dg.MaterializeResult(metadata=metadata.rows(len(frame), **numbers))
+
+
+@dg.asset(
+    deps=["interactions", "feedback"],
+    partitions_def=WEEKS,
+    group_name="extract",
+    kinds={"postgres", "pandas"},
+    code_version="extract-1",
+    metadata=metadata.about_table(tables.negative_feedback),
+)
+def negative_feedback(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam
+) -> dg.MaterializeResult:
+    """Interactions whose first negative signal came in the week, one row each with all their signals."""
+    week, window, policy = week_of(context), window_of(week_of(context)), settings.extract
+    with database.begin() as conn:
+        signals = negatives.read_signals(conn, window, policy.candidate_signals)
+        frame = extract_negatives(signals, policy, known=window)
+        negatives.save_negatives(conn, week, frame, policy_version(policy))
+        n_negative = {str(a): int(n) for a, n in frame["application"].value_counts().items()}
+        facts = weeks.count_facts(conn, window)
+        recorded = [facts.get((a, week), weeks.WeekFacts(a, 0, 0)) for a in weeks.list_applications(conn, window)]
+        weeks.record_run(conn, week, recorded, n_negative, policy_version(policy))
+    signals_seen = frame["signals"].explode().value_counts().rename_axis("signal").reset_index(name="n")
+    return dg.MaterializeResult(
+        metadata=metadata.rows(len(frame), mean_severity=float(frame["severity"].mean()) if len(frame) else 0)
+        | {"signals": metadata.table(signals_seen, {"signal": "signal", "n": "interactions"}, most=20)}
+    )
+
+
+@dg.asset(
+    deps=[negative_feedback],
+    partitions_def=WEEKS,
+    group_name="describe",
+    kinds={"postgres", "pandas"},
+    code_version=DESCRIBER_VERSION,
+    metadata=metadata.about_table(tables.failure_descriptions),
+)
+def failure_descriptions(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam
+) -> dg.MaterializeResult:
+    """One sentence per negative interaction: what went wrong, from what people said, chose or changed."""
+    week, window = week_of(context), window_of(week_of(context))
+    with database.begin() as conn:
+        texts = negatives.read_texts(conn, negatives.negative_ids(conn, week), window.end)
+        frame = describe_failures(texts, settings.describe)
+        negatives.save_descriptions(conn, week, frame, DESCRIBER_VERSION)
+    by_evidence = frame["evidence"].value_counts()
+    return dg.MaterializeResult(
+        metadata=metadata.rows(len(frame), **{f"from_{k}": int(n) for k, n in by_evidence.items()})
+        | {"examples": metadata.table(frame, {"evidence": "evidence", "description": "description"})}
+    )
+
+
+@dg.asset(
+    deps=[failure_descriptions, dg.AssetDep("failure_patterns", partition_mapping=WEEK_BEFORE)],
+    partitions_def=WEEKS,
+    group_name="cluster",
+    kinds={"postgres", "scikitlearn"},
+    code_version="cluster-1",
+    metadata=metadata.about_table(tables.pattern_states, tables.pattern_memberships),
+)
+def failure_patterns(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, embedder: EmbedderResource
+) -> dg.MaterializeResult:
+    """Known failure patterns first, then new ones in the rest; the memory is that of the week before."""
+    week, window, encoder = week_of(context), window_of(week_of(context)), embedder.create()
+    numbers = {"patterns_known": 0, "patterns_new": 0, "members": 0, "unassigned": 0}
+    with database.begin() as conn:
+        for application in weeks.list_applications(conn, window):
+            events = negatives.read_events(conn, application, week, window.end)
+            memory = patterns.load_memory(conn, application, before=week)
+            found = cluster_week(application, week, events, memory, encoder, settings.cluster)
+            detector = freeze_detector(found.states, encoder, DESCRIBER_VERSION)
+            if patterns.detector_of_week(conn, application, week) not in (None, detector.detector_version):
+                weeks.mark_later_stale(conn, application, week)
+            version = policy_version(settings.cluster)
+            patterns.save_week(conn, application, week, found.states, found.memberships, detector, version)
+            numbers["patterns_known"] += len(found.states)
+            numbers["patterns_new"] += len(found.new_pattern_ids)
+            numbers["members"] += len(found.memberships)
+            numbers["unassigned"] += len(events) - len(found.memberships)
+    return dg.MaterializeResult(metadata=metadata.rows(numbers["patterns_known"], **numbers))
+
+
+@dg.asset(
+    deps=[failure_patterns, exposures],
+    partitions_def=WEEKS,
+    group_name="prioritise",
+    kinds={"postgres", "pandas"},
+    code_version="prioritise-1",
+    metadata=metadata.about_table(tables.pattern_weeks),
+)
+def pattern_weeks(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
+    """How often each pattern hit this week, how badly, and which comes first."""
+    week = week_of(context)
+    with database.begin() as conn:
+        exposed = negatives.exposures_of_week(conn, week)
+        for application in weeks.list_applications(conn, window_of(week)):
+            members = patterns.read_members(conn, application, week)
+            frame = prioritise_patterns(members, exposed.get(application, 0.0))
+            patterns.save_pattern_weeks(conn, application, week, frame)
+        top = patterns.read_pattern_weeks(conn, week)
+    columns = {
+        "rank": "rank",
+        "name": "pattern",
+        "n_occurrences": "occurrences",
+        "n_users": "users",
+        "rate": "rate",
+        "likely_cause": "cause",
+    }
+    return dg.MaterializeResult(metadata=metadata.rows(len(top)) | {"top_patterns": metadata.table(top, columns)})
+
+
+@dg.asset(
+    deps=[pattern_weeks],
+    partitions_def=WEEKS,
+    group_name="route",
+    kinds={"postgres", "markdown"},
+    code_version="route-1",
+    metadata=metadata.about_table(tables.tickets, tables.ticket_events),
+)
+def tickets(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, tracker: TrackerResource
+) -> dg.MaterializeResult:
+    """Each pattern that earns it gets its ticket, once, ever. Older weeks only plan: the newest week acts."""
+    week, place = week_of(context), tracker.create()
+    with database.begin() as conn:
+        drafts, n_held = plan_week_tickets(conn, week, place.name, settings)
+    with database.begin() as conn:
+        apply_plan(conn, place)
+    numbers = {"new_tickets": len(drafts), "held_back_older_week": n_held}
+    frame = pd.DataFrame([{"title": d.title, "route": d.route, "priority": d.priority} for d in drafts])
+    columns = {"title": "title", "route": "route", "priority": "priority"}
+    return dg.MaterializeResult(
+        metadata=metadata.rows(len(drafts), **numbers) | {"tickets": metadata.table(frame, columns)}
+    )
+
+
+@dg.asset(
+    deps=[tickets, exposures],
+    partitions_def=WEEKS,
+    group_name="metrics",
+    kinds={"postgres", "sql"},
+    code_version="metrics-1",
+    metadata=metadata.about_table(tables.loop_weeks, tables.prompt_version_weeks, tables.cohort_weeks),
+)
+def loop_metrics(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
+    """The week in numbers, per application, prompt version and cohort, and in a few sentences."""
+    week = week_of(context)
+    with database.begin() as conn:
+        versions = with_rate(metrics.count_versions(conn, week), "negative_rate", "n_negative", "exposures")
+        cohorts = with_rate(metrics.count_cohorts(conn, week), "response_rate", "n_responses", "n_shown")
+        loop = metrics.count_loop(conn, week)
+        metrics.save_metrics(conn, tables.prompt_version_weeks, week, versions)
+        metrics.save_metrics(conn, tables.cohort_weeks, week, cohorts)
+        metrics.save_metrics(conn, tables.loop_weeks, week, loop)
+        top = patterns.read_pattern_weeks(conn, week).head(10)
+    named = [
+        (str(r["name"]), int(r["n_occurrences"]), None if pd.isna(r["rate"]) else float(r["rate"]))
+        for r in top.to_dict("records")
+    ]
+    return dg.MaterializeResult(
+        metadata=metadata.rows(
+            len(loop), negative=int(loop["n_negative"].sum()), open_tickets=int(loop["n_open_tickets"].sum())
+        )
+        | {"summary": dg.MetadataValue.md(week_summary(week, loop, named))}
+    )
+
+
+WEEKLY_ASSETS = [
+    exposures,
+    negative_feedback,
+    failure_descriptions,
+    failure_patterns,
+    pattern_weeks,
+    tickets,
+    loop_metrics,
+]

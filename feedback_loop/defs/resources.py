@@ -1,0 +1,84 @@
+"""What assets are given: the database, the embedder, the tracker and alerts.
+
+Belongs here: turning configuration into plain objects. Does not belong here: what is done with them.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pydantic
+from sqlalchemy import Connection, Engine
+
+from feedback_loop.clients.alerts import post_alert
+from feedback_loop.clients.embeddings import LexicalEmbedder
+from feedback_loop.clients.local_tracker import LocalTracker
+from feedback_loop.defs.failures import as_dagster_failure
+from feedback_loop.environment import read_environment
+from feedback_loop.errors import FeedbackLoopError
+from feedback_loop.llm import Embedder
+from feedback_loop.records import Tracker
+from feedback_loop.store.engine import open_database
+
+
+class Database(dg.ConfigurableResource):
+    """The PostgreSQL database: one's own by URL, else the embedded one."""
+
+    url: str | None = pydantic.Field(default=None, description="postgresql://...; default: what the environment says")
+
+    _engine: Engine | None = pydantic.PrivateAttr(default=None)
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Database"]:
+        """Hold the database open for as long as the run needs it."""
+        environment = read_environment()
+        if self.url:
+            environment = type(environment)(**{**vars(environment), "database_url": self.url})
+        with as_dagster_failure(), open_database(environment) as engine:
+            self._engine = engine
+            yield self
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One transaction. Our errors leave it as failures that Dagster retries only where that can help."""
+        if self._engine is None:
+            raise RuntimeError("the database resource is used outside of a run")
+        with as_dagster_failure(), self._engine.begin() as conn:
+            yield conn
+
+
+class EmbedderResource(dg.ConfigurableResource):
+    """Text to vectors; the lexical embedder."""
+
+    def create(self) -> Embedder:
+        """The embedder."""
+        return LexicalEmbedder()
+
+
+class TrackerResource(dg.ConfigurableResource):
+    """Where tickets live."""
+
+    directory: str | None = pydantic.Field(
+        default=None, description="of the local tracker; default: .feedback_loop/tickets"
+    )
+
+    def create(self) -> Tracker:
+        """The tracker."""
+        return LocalTracker(Path(self.directory) if self.directory else read_environment().tickets_dir)
+
+
+class Alerts(dg.ConfigurableResource):
+    """Says what went wrong: always in the log, and to a webhook where one is set."""
+
+    webhook: str | None = pydantic.Field(default=None, description="Slack-compatible webhook URL")
+
+    def send(self, text: str) -> None:
+        """Log, and post. An alert that cannot be delivered is logged as such and stops nothing."""
+        log = dg.get_dagster_logger()
+        log.warning(text)
+        if self.webhook:
+            try:
+                post_alert(self.webhook, text)
+            except FeedbackLoopError as error:
+                log.error(f"alert not delivered: {error}")

@@ -1,0 +1,170 @@
+"""The daily half of the loop: fixes that were deployed, the looks at them that are due, and what becomes of tickets.
+
+Belongs here: what each daily asset reads, calls, stores and reports. Does not belong here: the verdict (`verify.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+import pandas as pd
+from sqlalchemy import Connection
+
+from feedback_loop.cluster import place_events
+from feedback_loop.config import Settings
+from feedback_loop.defs import metadata
+from feedback_loop.defs.partitions import DAYS
+from feedback_loop.defs.resources import Database, EmbedderResource, TrackerResource
+from feedback_loop.defs.tracking import apply_plan, sync_tickets
+from feedback_loop.describe import DESCRIBER_VERSION, describe_failures
+from feedback_loop.errors import PermanentError
+from feedback_loop.extract import extract_negatives
+from feedback_loop.llm import Embedder
+from feedback_loop.records import Verification, Window
+from feedback_loop.route import plan_deployed_comments, plan_verdict_events
+from feedback_loop.store import fixes as fix_store
+from feedback_loop.store import negatives, patterns, tables
+from feedback_loop.store import tickets as ledger
+from feedback_loop.verify import METHOD_VERSION, Look, due_looks, look_of, verify_look
+
+SettingsParam = dg.ResourceParam[Settings]
+
+
+@dg.asset(
+    deps=["deployments", "tickets"],
+    partitions_def=DAYS,
+    group_name="verify",
+    kinds={"postgres", "sql"},
+    code_version="fixes-1",
+    metadata=metadata.about_table(tables.fixes),
+)
+def fixes(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, tracker: TrackerResource
+) -> dg.MaterializeResult:
+    """Deployments and resolved tickets that claim to fix a pattern; their tickets are told when the verdict comes."""
+    as_of, place_of_tickets = context.partition_time_window.end, tracker.create()
+    with database.begin() as conn:
+        fix_store.resolve_fixes(conn, as_of)
+        fix_store.record_resolved_tickets(conn, sync_tickets(conn, place_of_tickets, as_of))
+        found = fix_store.load_fixes(conn, as_of)
+        first = {f.fix_id: f"{look_of(f, settings.verify.looks[0]).after.end:%Y-%m-%d}" for f in found}
+        ledger.plan_events(conn, plan_deployed_comments([f for f in found if f.ticket_key], first))
+        parked = fix_store.parked_claims(conn)
+    names = ", ".join(f"{name} (deployment {deployment})" for deployment, name in parked) or "none"
+    return dg.MaterializeResult(
+        metadata=metadata.rows(len(found), parked=len(parked)) | {"claims_without_ticket": names}
+    )
+
+
+@dg.asset(
+    deps=[fixes, "interactions", "feedback"],
+    partitions_def=DAYS,
+    group_name="verify",
+    kinds={"postgres", "scipy"},
+    code_version=METHOD_VERSION,
+    metadata=metadata.about_table(tables.verifications, tables.detections),
+)
+def verifications(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, embedder: EmbedderResource
+) -> dg.MaterializeResult:
+    """Every look that is due and was not made: both windows counted with the detector frozen in the ticket."""
+    as_of, encoder = context.partition_time_window.end, embedder.create()
+    with database.begin() as conn:
+        done = fix_store.looks_done(conn, METHOD_VERSION)
+        due = due_looks(fix_store.load_fixes(conn, as_of), done, as_of, settings.verify)
+        made: list[Verification] = []
+        while due:
+            made += _verify(conn, due, encoder, settings)
+            # A look may close its fix, or leave the next one due: ask again after each round.
+            done = fix_store.looks_done(conn, METHOD_VERSION)
+            due = due_looks(fix_store.load_fixes(conn, as_of), done, as_of, settings.verify)
+    frame = pd.DataFrame([vars(v) for v in made], columns=list(Verification.__dataclass_fields__))
+    counts = {f"verdict_{name}": int(n) for name, n in frame["verdict"].value_counts().items()}
+    columns = {name: name for name in ("fix_id", "look_day", "verdict", "reduction", "ci_low", "ci_high", "reason")}
+    return dg.MaterializeResult(
+        metadata=metadata.rows(len(made), **counts) | {"verdicts": metadata.table(frame, columns, most=50)}
+    )
+
+
+def _verify(conn: Connection, due: Sequence[Look], encoder: Embedder, settings: Settings) -> list[Verification]:
+    """The earliest due look of each fix, made and saved."""
+    first: dict[str, Look] = {}
+    for look in sorted(due, key=lambda look: look.day):
+        first.setdefault(look.fix.fix_id, look)
+    counted: dict[tuple[str, str, Window], _Counted] = {}
+    made = []
+    for look in first.values():
+        application, version = look.fix.application, look.fix.detector_version
+        if version is None:
+            raise PermanentError(f"fix {look.fix.fix_id} of application {application!r} has no frozen detector")
+        for window in (look.before, look.after):
+            key = (application, version, window)
+            if key not in counted:
+                counted[key] = _count(conn, application, version, window, encoder, settings)
+        sides = [counted[application, version, window] for window in (look.before, look.after)]
+        detected = pd.concat([side.detected for side in sides], ignore_index=True)
+        affected = detected[detected["pattern_id"] == look.fix.pattern_id]
+        exposed = pd.concat([side.exposures for side in sides], ignore_index=True).drop_duplicates()
+        made.append(verify_look(look, affected, exposed, settings.verify))
+    fix_store.save_verifications(conn, made, METHOD_VERSION)
+    return made
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """One window counted with one detector."""
+
+    detected: pd.DataFrame
+    exposures: pd.DataFrame
+
+
+def _count(
+    conn: Connection, application: str, version: str, window: Window, encoder: Embedder, settings: Settings
+) -> _Counted:
+    """Every negative event of the window as it was known at the window's end, placed by one frozen detector.
+
+    Raises:
+        PermanentError: the detector was frozen for another embedder or describer; two rates are compared only between
+            equal versions.
+    """
+    detector = patterns.load_detector(conn, application, version)
+    frozen, now = (detector.embedding_version, detector.describer_version), (encoder.version, DESCRIBER_VERSION)
+    if frozen != now:
+        raise PermanentError(
+            f"detector {version} was frozen for {' and '.join(frozen)}; this code has {' and '.join(now)}"
+        )
+    signals = negatives.read_signals_of(conn, application, window, window.end, settings.extract.candidate_signals)
+    events = extract_negatives(signals, settings.extract)
+    texts = negatives.read_texts(conn, events["interaction_id"].tolist(), window.end)
+    described = describe_failures(texts, settings.describe)
+    placements = place_events(described, detector.patterns, encoder)
+    patterns.save_detections(conn, application, version, placements)
+    exposed = negatives.count_exposures(conn, window, application)
+    exposed = exposed.assign(date=pd.to_datetime(exposed["date"], utc=True))
+    return _Counted(events.merge(placements, on="interaction_id"), exposed)
+
+
+@dg.asset(
+    deps=[verifications],
+    partitions_def=DAYS,
+    group_name="verify",
+    kinds={"postgres", "markdown"},
+    code_version="ticket-updates-1",
+    metadata=metadata.about_table(tables.ticket_events),
+)
+def ticket_updates(
+    context: dg.AssetExecutionContext, database: Database, tracker: TrackerResource
+) -> dg.MaterializeResult:
+    """The verdicts on their tickets: a comment each; closed where effective, reopened where not reduced."""
+    as_of = context.partition_time_window.end
+    with database.begin() as conn:
+        looks = fix_store.load_verifications(conn, as_of)
+        names = {p["pattern_id"]: p["name"] for p in patterns.list_patterns(conn)}
+        ledger.plan_events(conn, plan_verdict_events(looks, names))
+        pending = len(ledger.pending_events(conn))
+    with database.begin() as conn:
+        apply_plan(conn, tracker.create())
+    return dg.MaterializeResult(metadata=metadata.rows(pending))
+
+
+DAILY_ASSETS = [fixes, verifications, ticket_updates]

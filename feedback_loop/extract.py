@@ -1,0 +1,120 @@
+"""Extract: which interactions count as negative, one row each with all their signals and a severity.
+
+Belongs here: the rule that makes a signal negative and how bad it is. Does not belong here: fetching signals
+(`store/negatives.py`), exposures (aggregated in SQL, `store/exposures.py`) and what went wrong (`describe.py`).
+
+In the loop: capture -> **extract** -> describe.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+from rapidfuzz.distance import Levenshtein
+
+from feedback_loop.records import NEGATIVES, SIGNALS, Window
+
+EDITS = ("edited", "correction")
+
+
+@dataclass(frozen=True)
+class ExtractPolicy:
+    """What counts as negative.
+
+    Attributes:
+        severities: signal -> severity, 1 (minor) to 4 (critical). A signal that is not named here is not negative,
+            but for `rating`, `edited` and `correction`, which have rules of their own.
+        max_negative_rating: a rating up to this is negative.
+        worst_rating_severity, low_rating_severity: of a rating of 1, and of any other negative one.
+        min_edit_distance: an edit counts when the normalised Levenshtein distance between the output and what the
+            user made of it is above this, 0..1. A correction that came without a text always counts.
+        edit_severity: of an edit or correction that counts.
+    """
+
+    severities: Mapping[str, int] = field(
+        default_factory=lambda: {
+            "regenerated": 1,
+            "abandoned": 1,
+            "retried": 1,
+            "thumbs_down": 2,
+            "task_failed": 3,
+            "reopened": 3,
+            "escalated": 3,
+            "report": 4,
+        }
+    )
+    max_negative_rating: float = 2
+    worst_rating_severity: int = 3
+    low_rating_severity: int = 2
+    min_edit_distance: float = 0.3
+    edit_severity: int = 2
+    high_safety_severity: int = 4
+
+    @property
+    def candidate_signals(self) -> tuple[str, ...]:
+        """Signals worth fetching: those that are negative or may turn out to be."""
+        return tuple(sorted({*self.severities, "rating", *EDITS}))
+
+
+def extract_negatives(signals: pd.DataFrame, policy: ExtractPolicy, known: Window | None = None) -> pd.DataFrame:
+    """One row per negative interaction.
+
+    Args:
+        signals: frame `records.SIGNALS`.
+        policy: what counts.
+        known: keep only events whose first negative signal came within this window (a weekly partition).
+
+    Returns:
+        Frame `records.NEGATIVES`, sorted by application and interaction_id.
+    """
+    signals = SIGNALS.check(signals)
+    severity = _severities(signals, policy)
+    negative = signals.assign(severity=severity)[severity > 0]
+    grouped = negative.sort_values(["application", "interaction_id", "feedback_at", "signal"], kind="stable").groupby(
+        ["application", "interaction_id"], sort=True
+    )
+    rows = grouped.agg(
+        occurred_at=("occurred_at", "first"),
+        known_at=("feedback_at", "min"),
+        session_key=("session_key", "first"),
+        user_hash=("user_hash", "first"),
+        cohort=("cohort", "first"),
+        prompt_name=("prompt_name", "first"),
+        prompt_version=("prompt_version", "first"),
+        signals=("signal", lambda s: sorted(set(s))),
+        severity=("severity", "max"),
+        sample_rate=("sample_rate", "first"),
+    ).reset_index()
+    rows["weight"] = 1.0 / rows.pop("sample_rate").astype("float64")
+    if known is not None:
+        rows = rows[(rows["known_at"] >= known.start) & (rows["known_at"] < known.end)]
+    return NEGATIVES.check(rows).reset_index(drop=True)
+
+
+def _severities(signals: pd.DataFrame, policy: ExtractPolicy) -> pd.Series:
+    """Severity per signal; 0 where it is not negative."""
+    severity = signals["signal"].map(dict(policy.severities)).fillna(0).astype("int64")
+    rating = signals["signal"] == "rating"
+    low = rating & (signals["value"] <= policy.max_negative_rating)
+    severity[low] = policy.low_rating_severity
+    severity[low & (signals["value"] <= 1)] = policy.worst_rating_severity
+    edits = signals.index[signals["signal"].isin(EDITS)]
+    if len(edits):
+        counts = [
+            _edit_counts(*row, policy) for row in signals.loc[edits, ["signal", "output", "edited_output"]].values
+        ]
+        severity.loc[edits] = [policy.edit_severity if c else 0 for c in counts]
+    unsafe = (severity > 0) & (signals["safety_level"] == "high")
+    severity[unsafe] = policy.high_safety_severity
+    return severity
+
+
+def _edit_counts(signal: str, output: str | None, edited: str | None, policy: ExtractPolicy) -> bool:
+    if edited is None:
+        return signal == "correction"
+    return edit_distance(output or "", edited) > policy.min_edit_distance
+
+
+def edit_distance(before: str, after: str) -> float:
+    """Levenshtein distance over the longer length, 0 (same) to 1 (nothing kept)."""
+    return float(Levenshtein.normalized_distance(before, after))

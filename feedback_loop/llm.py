@@ -1,0 +1,23 @@
+"""The seams to language models: what the loop asks of an embedder, whichever one answers.
+
+Belongs here: protocols and, later, the rendering and parsing of prompts. Does not belong here: SDKs (`clients/`).
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+"""Shape (n, dimensions); every row has length 1, or 0 where the text said nothing."""
+
+
+class Embedder(Protocol):
+    """Text in, vectors out. `version` names model and settings: vectors of two versions are never compared."""
+
+    version: str
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """One vector per text, in order."""
+        ...

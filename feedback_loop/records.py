@@ -1,0 +1,315 @@
+"""The nouns of the loop, as frozen dataclasses, and the declared shape of its frames. Standard library only.
+
+Belongs here: what more than one room talks about, with unit and time zone of every field. Does not belong here:
+behaviour beyond a noun's own arithmetic, policies (they live with their stage) and SQL (see `store/`).
+
+All times are timezone-aware UTC. A week is named by its Monday. Windows are half-open, `[start, end)`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Literal, Protocol, TypeVar
+
+Cause = Literal["prompt", "retrieval", "model", "product", "unknown"]
+Verdict = Literal["pending", "worse", "effective", "partial", "ineffective", "inconclusive", "not_shown"]
+PatternStatus = Literal["candidate", "confirmed", "dormant"]
+TicketStatus = Literal["planned", "open", "reopened", "done", "closed"]
+
+NOT_REDUCED: frozenset[Verdict] = frozenset({"worse", "ineffective", "not_shown"})
+"""Verdicts that send a pattern back into the loop."""
+
+FINAL_VERDICTS: frozenset[Verdict] = NOT_REDUCED | {"effective", "partial"}
+"""Verdicts after which a fix gets no further look."""
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A half-open span of event time, UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None or self.start >= self.end:
+            raise ValueError(f"a window needs zoned times with start < end, got {self.start} .. {self.end}")
+
+    @classmethod
+    def of_days(cls, start: date, n_days: int) -> "Window":
+        """The `n_days` UTC days from `start` on."""
+        return cls(midnight(start), midnight(start + timedelta(days=n_days)))
+
+    @classmethod
+    def of_week(cls, week: date) -> "Window":
+        """The week named by the Monday `week`.
+
+        Raises:
+            ValueError: `week` is not a Monday.
+        """
+        if week.weekday() != 0:
+            raise ValueError(f"a week is named by its Monday; {week} is a {week:%A}")
+        return cls.of_days(week, 7)
+
+
+def midnight(day: date) -> datetime:
+    """00:00 UTC of a day."""
+    return datetime.combine(day, time(), tzinfo=UTC)
+
+
+def monday_of(day: date) -> date:
+    """The Monday that names the week of a day."""
+    return day - timedelta(days=day.weekday())
+
+
+@dataclass(frozen=True)
+class Exemplar:
+    """A remembered member of a pattern: the redacted text that placement compares with."""
+
+    interaction_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class PatternState:
+    """What is known of a failure pattern at the end of one week. `patterns` is the newest of these."""
+
+    pattern_id: str
+    name: str
+    description: str
+    likely_cause: Cause
+    severity: int  # 1 minor .. 4 critical
+    suggested_fix: str
+    status: PatternStatus
+    first_seen_week: date
+    last_seen_week: date
+    n_silent_weeks: int  # weeks with data since it was last seen
+    n_occurrences: int  # all weeks so far
+    threshold: float  # least similarity of a member, cosine
+    exemplars: tuple[Exemplar, ...]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """An immutable snapshot of an application's whole pattern memory; a verdict counts both windows with one."""
+
+    detector_version: str
+    embedding_version: str
+    describer_version: str
+    patterns: tuple[PatternState, ...]
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """One row of the ledger: what we asked the tracker to hold for a pattern. One per pattern, ever."""
+
+    application: str
+    pattern_id: str
+    ticket_number: int
+    ticket_key: str | None  # the tracker's name for it; None until the tracker confirmed it
+    status: TicketStatus
+    route: str
+    priority: int  # 1 highest .. 4
+    title: str
+    body: str  # Markdown; user text in it is already inert
+    created_week: date
+    created_at: datetime
+    detector_version: str
+
+
+@dataclass(frozen=True)
+class TicketEvent:
+    """Something said or done on a ticket, planned before it is applied. `event_key` makes it happen once."""
+
+    application: str
+    pattern_id: str
+    event_key: str
+    kind: Literal["create", "comment", "reopen", "close"]
+    body: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True)
+class TrackerState:
+    """What the tracker says of a ticket now."""
+
+    ticket_key: str
+    status: TicketStatus
+    resolved_at: datetime | None
+
+
+class Tracker(Protocol):
+    """Where tickets live for people: Jira or the local Markdown tracker. Every verb may be repeated safely."""
+
+    name: str
+
+    def create(self, ticket: Ticket) -> str:
+        """Make the ticket, or find the one already made for this pattern; returns its key."""
+        ...
+
+    def apply(self, ticket_key: str, event: TicketEvent) -> None:
+        """Comment, reopen or close; an event whose `event_key` is already there changes nothing."""
+        ...
+
+    def fetch(self, ticket_key: str) -> TrackerState | None:
+        """Its present state, or None where it is gone."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A deployed change that claims to fix a pattern. Day 0 is the first deployment with share >= .5."""
+
+    application: str
+    fix_id: str
+    pattern_id: str
+    ticket_key: str | None
+    deployment_id: str
+    prompt_name: str | None
+    prompt_version: str | None  # None: retrieval, product or model change, verified by time
+    deployed_at: datetime
+    detector_version: str | None  # None: its pattern never got a ticket, so no detector was frozen
+    source: Literal["deployment", "ticket"]
+
+
+@dataclass(frozen=True)
+class RateCount:
+    """Affected sessions over exposures of one window: the addable sufficient statistic of a rate.
+
+    Attributes:
+        affected: sum of session weights.
+        affected_squared: sum of squared session weights (equal to `affected` where every weight is 1).
+        exposures: weighted sessions per day and version.
+        n_sessions: affected sessions as they were seen, unweighted.
+    """
+
+    affected: float
+    affected_squared: float
+    exposures: float
+    n_sessions: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """One look at one fix. Numbers are None where there was too little to say; never 0 for "unknown"."""
+
+    application: str
+    fix_id: str
+    pattern_id: str
+    look_day: int
+    verdict: Verdict
+    reason: str
+    as_of: datetime
+    next_look_at: datetime | None = None
+    n_before: int | None = None
+    exposures_before: float | None = None
+    n_after: int | None = None
+    exposures_after: float | None = None
+    n_expected: float | None = None
+    reduction: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    confidence: float | None = None
+    p_value: float | None = None
+    rate_ratio: float | None = None
+    dispersion: float | None = None
+    detector_version: str | None = None
+
+
+F = TypeVar("F")
+
+
+@dataclass(frozen=True)
+class FrameShape:
+    """The declared columns of a DataFrame that one room hands to another, with their pandas dtypes."""
+
+    name: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self, frame: F) -> F:
+        """The frame with exactly the declared columns, in order and cast.
+
+        Raises:
+            ValueError: a column is missing, or does not hold its declared type; names both.
+        """
+        table: Any = frame
+        missing = [column for column in self.columns if column not in table.columns]
+        if missing:
+            raise ValueError(f"frame {self.name!r} lacks {missing}; it has {list(table.columns)}")
+        try:
+            checked = table[list(self.columns)].astype(dict(self.columns))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"frame {self.name!r} does not hold its declared types: {error}") from error
+        for column in (name for name, dtype in self.columns.items() if dtype == "object"):
+            checked[column] = checked[column].where(checked[column].notna(), None)  # one word for missing: None
+        result: F = checked
+        return result
+
+
+UTC_TIME = "datetime64[us, UTC]"
+
+SIGNALS = FrameShape(
+    "signals",  # one row per feedback record that may be negative, joined to its interaction
+    {
+        "application": "str",
+        "interaction_id": "str",
+        "occurred_at": UTC_TIME,
+        "feedback_at": UTC_TIME,
+        "session_key": "str",
+        "user_hash": "object",
+        "cohort": "object",
+        "prompt_name": "str",
+        "prompt_version": "str",
+        "sample_rate": "float64",
+        "safety_level": "object",
+        "signal": "str",
+        "value": "float64",
+        "output": "object",  # only where an edit is to be measured
+        "edited_output": "object",
+    },
+)
+
+NEGATIVES = FrameShape(
+    "negative_feedback",  # one row per interaction
+    {
+        "application": "str",
+        "interaction_id": "str",
+        "occurred_at": UTC_TIME,
+        "known_at": UTC_TIME,
+        "session_key": "str",
+        "user_hash": "object",
+        "cohort": "object",
+        "prompt_name": "str",
+        "prompt_version": "str",
+        "signals": "object",  # sorted list of str
+        "severity": "int64",
+        "weight": "float64",  # 1 / sample_rate
+    },
+)
+
+TEXTS = FrameShape(
+    "texts",  # what a negative interaction says about itself, one row per interaction
+    {
+        "application": "str",
+        "interaction_id": "str",
+        "user_input": "str",
+        "output": "str",  # start of it
+        "comments": "object",  # list of str, oldest first
+        "reasons": "object",  # list of str, oldest first
+        "edited_output": "object",
+        "has_error": "bool",
+        "n_documents": "float64",  # NaN: retrieval was not recorded
+    },
+)
+
+DESCRIPTIONS = FrameShape(
+    "failure_descriptions",
+    {
+        "application": "str",
+        "interaction_id": "str",
+        "description": "str",
+        "evidence": "str",  # comment | reason | edit | input
+        "is_inferred": "bool",  # True: nobody said what went wrong
+    },
+)
+
+PLACEMENTS = FrameShape("placements", {"interaction_id": "str", "pattern_id": "str", "similarity": "float64"})

@@ -1,0 +1,133 @@
+"""Fixes and verdicts: which deployments claim to fix which pattern, and what was found.
+
+Belongs here: SQL of `fixes` and `verifications`. Does not belong here: the verdict itself (`verify.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql import insert
+
+from feedback_loop.records import Fix, Verdict, Verification
+from feedback_loop.store.tables import fixes, tickets, verifications
+
+_MAIN_SHARE = 0.5  # day 0 of a ramp is its first record with at least this share
+
+# One fix per (pattern, version): a ramp is several records of the same. Without a version each record is its own fix.
+_RESOLVE = """
+with claims as (
+    select d.application, d.deployment_id, d.deployed_at, d.prompt_name, d.prompt_version,
+           coalesce(t.pattern_id, p.pattern_id) as pattern_id, t.ticket_key,
+           coalesce(t.detector_version, p.detector_version) as detector_version
+    from feedback_loop.deployments d
+    cross join lateral unnest(d.fixes) as claim(name)
+    left join feedback_loop.tickets t on t.application = d.application and t.ticket_key = claim.name
+    left join feedback_loop.patterns p on p.application = d.application and p.pattern_id = claim.name
+    where d.rollout_share >= :share and d.deployed_at < :as_of and coalesce(t.pattern_id, p.pattern_id) is not null
+)
+select distinct on (application, pattern_id, coalesce(prompt_version, deployment_id), prompt_name)
+       application, pattern_id, ticket_key, deployment_id, prompt_name, prompt_version, deployed_at, detector_version
+from claims
+order by application, pattern_id, coalesce(prompt_version, deployment_id), prompt_name, deployed_at
+"""
+
+
+def resolve_fixes(conn: Connection, as_of: datetime) -> list[Fix]:
+    """Record every deployment known by `as_of` that names a ticket or pattern; returns all fixes by day.
+
+    A fix keeps the row it got first: a correction of the past is a new deployment record.
+    """
+    for row in conn.execute(sa.text(_RESOLVE), {"share": _MAIN_SHARE, "as_of": as_of}).mappings():
+        change = row["prompt_version"] or row["deployment_id"]
+        fix_id = f"{row['pattern_id']}@{row['prompt_name'] or ''}@{change}"
+        values = dict(row) | {"fix_id": fix_id, "source": "deployment"}
+        conn.execute(insert(fixes).values(values).on_conflict_do_nothing())
+    return load_fixes(conn, as_of)
+
+
+def record_resolved_tickets(conn: Connection, resolved: dict[str, datetime]) -> None:
+    """A ticket that people resolved in the tracker is a fix of that time, unless a deployment names it."""
+    for ticket_key, resolved_at in sorted(resolved.items()):
+        ticket = conn.execute(sa.select(tickets).where(tickets.c.ticket_key == ticket_key)).one()
+        named = sa.select(fixes.c.fix_id).where(
+            fixes.c.application == ticket.application,
+            fixes.c.pattern_id == ticket.pattern_id,
+            fixes.c.source == "deployment",
+        )
+        if conn.execute(named).first() is None:
+            values = {
+                "application": ticket.application,
+                "fix_id": f"{ticket.pattern_id}@resolved@{resolved_at:%Y-%m-%dT%H:%MZ}",
+                "pattern_id": ticket.pattern_id,
+                "ticket_key": ticket_key,
+                "deployment_id": "",
+                "deployed_at": resolved_at,
+                "detector_version": ticket.detector_version,
+                "source": "ticket",
+            }
+            conn.execute(insert(fixes).values(values).on_conflict_do_nothing())
+
+
+def load_fixes(conn: Connection, as_of: datetime) -> list[Fix]:
+    """Fixes deployed before `as_of`, by day."""
+    query = (
+        sa.select(*(fixes.c[name] for name in Fix.__dataclass_fields__))
+        .where(fixes.c.deployed_at < as_of)
+        .order_by(fixes.c.deployed_at, fixes.c.application, fixes.c.fix_id)
+    )
+    return [Fix(**row) for row in conn.execute(query).mappings()]
+
+
+def parked_claims(conn: Connection) -> list[tuple[str, str]]:
+    """(deployment_id, name) of what deployments claim to fix but no ticket or pattern answers to, yet."""
+    query = """
+        select d.deployment_id, claim.name from feedback_loop.deployments d cross join lateral unnest(d.fixes) as claim(name)
+        where not exists (select from feedback_loop.tickets t where t.application = d.application and t.ticket_key = claim.name)
+          and not exists (select from feedback_loop.pattern_states p
+                          where p.application = d.application and p.pattern_id = claim.name)
+        order by 1, 2
+    """
+    return [(row[0], row[1]) for row in conn.execute(sa.text(query))]
+
+
+def looks_done(conn: Connection, method_version: str) -> dict[str, dict[int, Verdict]]:
+    """fix_id -> look day -> verdict, of one method version."""
+    done: dict[str, dict[int, Verdict]] = {}
+    query = sa.select(verifications.c.fix_id, verifications.c.look_day, verifications.c.verdict)
+    for fix_id, day, verdict in conn.execute(query.where(verifications.c.method_version == method_version)):
+        done.setdefault(fix_id, {})[day] = verdict
+    return done
+
+
+def save_verifications(conn: Connection, looks: Sequence[Verification], method_version: str) -> None:
+    """Add looks; one that has a row keeps it, for a verdict is given once."""
+    if looks:
+        rows = [asdict(look) | {"method_version": method_version} for look in looks]
+        conn.execute(insert(verifications).on_conflict_do_nothing(), rows)
+
+
+def load_verifications(conn: Connection, as_of: datetime) -> list[Verification]:
+    """Looks whose window ended by `as_of`, oldest first."""
+    query = (
+        sa.select(*(verifications.c[name] for name in Verification.__dataclass_fields__))
+        .where(verifications.c.as_of <= as_of)
+        .order_by(verifications.c.as_of, verifications.c.application, verifications.c.fix_id, verifications.c.look_day)
+    )
+    return [Verification(**row) for row in conn.execute(query).mappings()]
+
+
+def list_verifications(conn: Connection, application: str | None = None) -> list[dict[str, Any]]:
+    """Every look with its fix, ticket and pattern, oldest first."""
+    query = """
+        select v.*, f.ticket_key, f.prompt_version, f.deployed_at, p.name
+        from feedback_loop.verifications v
+        join feedback_loop.fixes f using (application, fix_id)
+        left join feedback_loop.patterns p on (p.application, p.pattern_id) = (v.application, v.pattern_id)
+        where cast(:application as text) is null or v.application = :application
+        order by v.as_of, v.application, f.ticket_key, v.fix_id, v.look_day
+    """
+    return [dict(row) for row in conn.execute(sa.text(query), {"application": application}).mappings()]

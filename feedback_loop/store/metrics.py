@@ -1,0 +1,91 @@
+"""Metrics: counting a week in SQL, and its three tables.
+
+Belongs here: SQL of `prompt_version_weeks`, `cohort_weeks` and `loop_weeks`. Does not belong here: rates
+(`metrics.py`).
+"""
+
+from datetime import date
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from feedback_loop.records import Window
+from feedback_loop.store.frames import copy_frame, read_frame
+
+_VERSIONS = """
+select i.application, coalesce(i.prompt_name, '') as prompt_name, i.prompt_version, count(*) as n_interactions,
+       coalesce(max(e.exposures), 0) as exposures, coalesce(max(n.n_negative), 0) as n_negative,
+       percentile_cont(.5) within group (order by latency_ms) as latency_p50_ms,
+       percentile_cont(.95) within group (order by latency_ms) as latency_p95_ms, sum(cost_usd) as cost_usd
+from feedback_loop.interactions i
+left join (select application, prompt_name, prompt_version, sum(n_exposures) as exposures
+           from feedback_loop.exposures where week = :week group by 1, 2, 3) e
+     on (e.application, e.prompt_name, e.prompt_version) = (i.application, coalesce(i.prompt_name, ''), i.prompt_version)
+left join (select application, prompt_name, prompt_version, count(*) as n_negative
+           from feedback_loop.negative_feedback where week = :week group by 1, 2, 3) n
+     on (n.application, n.prompt_name, n.prompt_version) = (i.application, coalesce(i.prompt_name, ''), i.prompt_version)
+where i.occurred_at >= :start and i.occurred_at < :end
+group by 1, 2, 3 order by 1, 2, 3
+"""
+
+_COHORTS = """
+with answered as (
+    select interaction_id, bool_or(signal = 'shown') as is_shown, bool_or(signal <> all(:passive)) as is_answered
+    from feedback_loop.feedback where occurred_at >= :start and occurred_at < :end group by 1
+), negative as (
+    select application, coalesce(cohort, '') as cohort, count(*) as n_negative
+    from feedback_loop.negative_feedback where week = :week group by 1, 2
+)
+select i.application, coalesce(i.cohort, '') as cohort, count(*) as n_interactions, count(distinct i.user_hash) as n_users,
+       count(*) filter (where a.is_shown) as n_shown, count(*) filter (where a.is_shown and a.is_answered) as n_responses,
+       coalesce(max(n.n_negative), 0) as n_negative
+from feedback_loop.interactions i left join answered a using (interaction_id)
+left join negative n on (n.application, n.cohort) = (i.application, coalesce(i.cohort, ''))
+where i.occurred_at >= :start and i.occurred_at < :end
+group by 1, 2 order by 1, 2
+"""
+
+_LOOP = """
+select r.application, r.n_interactions, r.n_negative,
+       coalesce((select sum(n_exposures) from feedback_loop.exposures e
+                 where e.application = r.application and e.week = r.week), 0) as exposures,
+       (select count(*) from feedback_loop.pattern_memberships m
+        where m.application = r.application and m.week = r.week) as n_assigned,
+       (select count(distinct pattern_id) from feedback_loop.pattern_memberships m
+        where m.application = r.application and m.week = r.week) as n_patterns_seen,
+       (select count(*) from feedback_loop.pattern_states s
+        where s.application = r.application and s.week = r.week and s.first_seen_week = r.week) as n_patterns_new,
+       (select count(*) from feedback_loop.tickets t where t.application = r.application
+        and t.created_week <= r.week and t.status not in ('closed', 'done')) as n_open_tickets
+from feedback_loop.week_runs r where r.week = :week order by 1
+"""
+
+# What people do without being asked says nothing of how willingly they answer.
+_PASSIVE = ["shown", "dwell", "copied", "abandoned", "regenerated", "retried", "follow_up", "accepted"]
+
+
+def count_versions(conn: Connection, week: date) -> pd.DataFrame:
+    """Per prompt version: interactions, exposures, negatives, latency and cost."""
+    return read_frame(conn, _VERSIONS, {**_span(week), "week": week})
+
+
+def count_cohorts(conn: Connection, week: date) -> pd.DataFrame:
+    """Per cohort: interactions, users, impressions of the feedback widget, answers to it, negatives."""
+    return read_frame(conn, _COHORTS, {**_span(week), "week": week, "passive": _PASSIVE})
+
+
+def count_loop(conn: Connection, week: date) -> pd.DataFrame:
+    """Per application: the week of the loop itself."""
+    return read_frame(conn, _LOOP, {"week": week})
+
+
+def save_metrics(conn: Connection, table: sa.Table, week: date, frame: pd.DataFrame) -> None:
+    """Replace one metric table's week."""
+    conn.execute(table.delete().where(table.c.week == week))
+    copy_frame(conn, table, frame.assign(week=week))
+
+
+def _span(week: date) -> dict[str, object]:
+    window = Window.of_week(week)
+    return {"start": window.start, "end": window.end}

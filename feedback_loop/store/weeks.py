@@ -1,0 +1,121 @@
+"""Weeks: which applications and weeks there are, which ran, what came late.
+
+Belongs here: the run rows of the weekly loop (`week_runs`) and the facts behind them. Does not belong here: what a
+week's stages store.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from feedback_loop.records import Window
+from feedback_loop.store.tables import week_runs
+
+
+@dataclass(frozen=True)
+class WeekFacts:
+    """How much was recorded for an application in a week; compared later to notice facts that came late."""
+
+    application: str
+    n_interactions: int
+    n_feedback: int
+
+
+_APPLICATIONS = """
+with recursive app as (
+    (select application from feedback_loop.interactions order by application limit 1)
+    union all
+    select (select i.application from feedback_loop.interactions i
+            where i.application > app.application order by i.application limit 1)
+    from app where app.application is not null
+)
+select application, (select min(occurred_at) from feedback_loop.interactions i where i.application = app.application)
+from app where application is not null
+"""
+
+_FACTS = """
+select application, week, sum(n_interactions)::bigint, sum(n_feedback)::bigint from (
+    select application, date_trunc('week', occurred_at at time zone 'UTC')::date as week,
+           count(*) as n_interactions, 0 as n_feedback
+    from feedback_loop.interactions where occurred_at >= :start and occurred_at < :end group by 1, 2
+    union all
+    select i.application, date_trunc('week', f.occurred_at at time zone 'UTC')::date, 0, count(*)
+    from feedback_loop.feedback f join feedback_loop.interactions i using (interaction_id)
+    where f.occurred_at >= :start and f.occurred_at < :end group by 1, 2
+) facts group by 1, 2 order by 1, 2
+"""
+
+
+def list_applications(conn: Connection, before: Window) -> list[str]:
+    """Applications with an interaction before the window's end, sorted."""
+    rows = conn.execute(sa.text(_APPLICATIONS)).all()
+    return sorted(application for application, first in rows if first < before.end)
+
+
+def count_facts(conn: Connection, window: Window) -> dict[tuple[str, date], WeekFacts]:
+    """Facts per application and week of the window; weeks without any are absent."""
+    rows = conn.execute(sa.text(_FACTS), {"start": window.start, "end": window.end}).all()
+    return {(application, week): WeekFacts(application, n, m) for application, week, n, m in rows}
+
+
+def record_run(
+    conn: Connection, week: date, facts: Sequence[WeekFacts], n_negative: dict[str, int], policy: str
+) -> None:
+    """Say that a week ran on these facts; replaces what an earlier run said of the same applications."""
+    if not facts:
+        return
+    conn.execute(week_runs.delete().where(week_runs.c.week == week))
+    conn.execute(
+        week_runs.insert(),
+        [
+            {
+                "application": f.application,
+                "week": week,
+                "n_interactions": f.n_interactions,
+                "n_feedback": f.n_feedback,
+                "n_negative": n_negative.get(f.application, 0),
+                "is_stale": False,
+                "policy_version": policy,
+            }
+            for f in facts
+        ],
+    )
+
+
+def mark_later_stale(conn: Connection, application: str, week: date) -> int:
+    """The memory that later weeks started from has changed: they are to be run again. Returns how many."""
+    later = (week_runs.c.application == application) & (week_runs.c.week > week)
+    return conn.execute(week_runs.update().where(later).values(is_stale=True)).rowcount
+
+
+def is_newest(conn: Connection, application: str, week: date) -> bool:
+    """Whether no later week of the application has run: only then side effects are carried out."""
+    later = sa.select(sa.func.count()).where((week_runs.c.application == application) & (week_runs.c.week > week))
+    return conn.execute(later).scalar_one() == 0
+
+
+def stale_weeks(conn: Connection) -> list[date]:
+    """Weeks that ran on a memory that has changed since, oldest first."""
+    query = sa.select(week_runs.c.week).where(week_runs.c.is_stale).distinct().order_by(week_runs.c.week)
+    return list(conn.execute(query).scalars())
+
+
+def weeks_not_run(conn: Connection, window: Window) -> list[date]:
+    """Weeks of the window that have facts but never ran, for any application, oldest first."""
+    ran = {(a, w) for a, w in conn.execute(sa.select(week_runs.c.application, week_runs.c.week))}
+    return sorted({week for application, week in count_facts(conn, window) if (application, week) not in ran})
+
+
+def late_facts(conn: Connection, window: Window) -> list[tuple[str, date, int]]:
+    """(application, week, number) of facts that were imported after their week ran, oldest first."""
+    inside = (week_runs.c.week >= window.start.date()) & (week_runs.c.week < window.end.date())
+    seen = {
+        (r.application, r.week): r.n_interactions + r.n_feedback
+        for r in conn.execute(sa.select(week_runs).where(inside))
+    }
+    now = count_facts(conn, window)
+    late = [(key, facts.n_interactions + facts.n_feedback - seen[key]) for key, facts in now.items() if key in seen]
+    return [(application, week, n) for (application, week), n in sorted(late, key=lambda x: (x[0][1], x[0])) if n > 0]
