@@ -6,10 +6,11 @@ here: the life of the embedded server (`embedded.py`) and the schema (`schema.py
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import IO, Any
 
+import psycopg2
 import sqlalchemy as sa
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.engine import ExceptionContext
 
 from feedback_loop.environment import Environment
@@ -90,9 +91,13 @@ def create_engine(url: str | URL, **options: Any) -> Engine:
 
     @sa.event.listens_for(engine, "handle_error")
     def _raise_ours(context: ExceptionContext) -> None:
-        error = _translate(context, parsed)
+        if context.is_pre_ping or not isinstance(context.sqlalchemy_exception, sa.exc.DBAPIError):
+            return  # a failed ping is the pool's affair: it connects again
+        original = context.original_exception
+        is_connecting = context.connection is None
+        error = _translate(original, parsed, is_connecting=is_connecting, is_lost=context.is_disconnect)
         if error is not None:
-            raise error from context.original_exception
+            raise error from original
 
     return engine
 
@@ -154,27 +159,49 @@ def ensure_dagster_schema(engine: Engine) -> None:
         schema.create_schema(connection, DAGSTER_SCHEMA)
 
 
+def copy_in(connection: Connection, statement: str, source: IO[str] | IO[bytes]) -> None:
+    """Run `COPY ... FROM STDIN`, which SQLAlchemy does not know, inside the connection's transaction.
+
+    Args:
+        connection: of one of our engines.
+        statement: the COPY statement.
+        source: what to send, in the statement's format.
+
+    Raises:
+        DatabaseUnavailable: the connection was lost.
+        psycopg2.Error: PostgreSQL refuses a row.
+    """
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor() as cursor:
+            cursor.copy_expert(statement, source)
+    except psycopg2.Error as error:
+        is_lost = bool(driver.closed)
+        if is_lost:
+            connection.invalidate()
+        ours = _translate(error, connection.engine.url, is_connecting=False, is_lost=is_lost)
+        if ours is None:
+            raise
+        raise ours from error
+
+
 def describe(url: URL) -> str:
     """`database on host:port` of a URL, for messages: never its password."""
     host = url.host or url.query.get("host") or "the local socket"
     return f"{url.database or '(default)'} on {host}{f':{url.port}' if url.port else ''}"
 
 
-def _translate(context: ExceptionContext, url: URL) -> FeedbackLoopError | None:
-    """Our error for a driver error; None where SQLAlchemy's own should travel, as for a wrong statement."""
-    original = context.original_exception
-    if context.is_pre_ping or not isinstance(context.sqlalchemy_exception, sa.exc.DBAPIError):
-        return None  # a failed ping is the pool's affair: it connects again
-    cause = " ".join(str(original).split())
+def _translate(error: BaseException, url: URL, *, is_connecting: bool, is_lost: bool) -> FeedbackLoopError | None:
+    """Our error for a driver error; None where it should travel as it is, as for a wrong statement."""
+    cause = " ".join(str(error).split())
     if url.password:
         cause = cause.replace(str(url.password), "***")
     where = describe(url)
-    connecting = context.connection is None
-    if connecting and any(phrase in cause for phrase in _REFUSED):
+    if is_connecting and any(phrase in cause for phrase in _REFUSED):
         return ConfigurationError(f"database {where} refuses the login: {cause}")
-    state = getattr(original, "pgcode", None) or ""
+    state = getattr(error, "pgcode", None) or ""
     if state == _NO_RIGHT:
         return ConfigurationError(f"the account for database {where} lacks a right: {cause}")
-    if connecting or context.is_disconnect or state[:2] in _TRANSIENT_CLASSES:
+    if is_connecting or is_lost or state[:2] in _TRANSIENT_CLASSES:
         return DatabaseUnavailable(f"database {where} cannot be reached or gave up: {cause}")
     return None

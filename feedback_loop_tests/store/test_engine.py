@@ -1,5 +1,6 @@
 """Connections: settings that hold, faults that have a name, passwords that stay unsaid."""
 
+import io
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import URL, Engine, text
@@ -17,7 +19,7 @@ from feedback_loop.environment import Environment
 from feedback_loop.errors import ConfigurationError, DatabaseUnavailable, SchemaError
 from feedback_loop.store import engine as engines
 from feedback_loop.store import schema
-from feedback_loop.store.engine import create_engine, dagster_url, open_database, parse_url
+from feedback_loop.store.engine import copy_in, create_engine, dagster_url, open_database, parse_url
 
 SECRET = "p4ss:w@rd"
 
@@ -112,6 +114,23 @@ def test_lost_connection_is_transient_and_the_next_one_works(engine: Engine, adm
         other.execute(text(f"select pg_terminate_backend({pid}, 5000)"))
     with engine.connect() as connection:
         assert connection.scalar(text("select 1")) == 1
+
+
+def test_copy_sends_rows_and_says_what_went_wrong(engine: Engine, admin: Engine) -> None:
+    statement = "copy feedback_loop.installation from stdin"
+    with engine.begin() as connection:
+        copy_in(connection, statement, io.StringIO("a\t1\nb\t2\n"))
+        assert connection.scalar(text("select count(*) from feedback_loop.installation")) == 2
+    with pytest.raises(psycopg2.errors.UniqueViolation), engine.begin() as connection:
+        copy_in(connection, statement, io.StringIO("a\t1\n"))
+    with engine.connect() as connection:
+        pid = connection.scalar(text("select pg_backend_pid()"))
+        with admin.connect() as other:
+            other.execute(text(f"select pg_terminate_backend({pid}, 5000)"))
+        with pytest.raises(DatabaseUnavailable, match="on /"):
+            copy_in(connection, statement, io.StringIO("c\t1\n"))
+    with engine.begin() as connection:
+        assert connection.scalar(text("select count(*) from feedback_loop.installation")) == 2
 
 
 def test_wrong_statement_stays_what_it_is(engine: Engine) -> None:
