@@ -194,7 +194,8 @@ class TestPlantedRates:
         start = settings.week_start(failure.starts_in_week)
         fixed = [d for d in planned_deployments(settings) if failure.failure_id in d.planted_failures]
         end = (fixed[0].canary_at or fixed[0].deployed_at) if fixed else settings.week_start(settings.n_weeks)
-        assert rates(simulated, failure, [(start, end)])[0] == pytest.approx(failure.rate, rel=0.15)
+        tolerance = 0.15 if failure.rate > 0.01 else 0.3  # small ones happen a few hundred times
+        assert rates(simulated, failure, [(start, end)])[0] == pytest.approx(failure.rate, rel=tolerance)
         if failure.starts_in_week:
             assert rates(simulated, failure, [(settings.week_start(0), start)]) == [0.0]
 
