@@ -46,12 +46,8 @@ def describe_failures(texts: pd.DataFrame, policy: DescribePolicy) -> pd.DataFra
         description quotes the question and `is_inferred` is True: such a row never founds a pattern.
     """
     texts = TEXTS.check(texts)
-    described = [
-        _describe(*row, policy)
-        for row in texts[["comments", "reasons", "output", "edited_output", "user_input"]].itertuples(
-            index=False, name=None
-        )
-    ]
+    columns = (texts[name] for name in ("comments", "reasons", "output", "edited_output", "user_input"))
+    described = [_describe(row, policy) for row in zip(*columns, strict=True)]
     frame = texts[["application", "interaction_id"]].copy()
     frame["description"] = [d[0] for d in described]
     frame["evidence"] = [d[1] for d in described]
@@ -59,14 +55,12 @@ def describe_failures(texts: pd.DataFrame, policy: DescribePolicy) -> pd.DataFra
     return DESCRIPTIONS.check(frame)
 
 
-def _describe(
-    comments: Sequence[str],
-    reasons: Sequence[str],
-    output: str,
-    edited: str | None,
-    user_input: str,
-    policy: DescribePolicy,
-) -> tuple[str, str]:
+_Row = tuple[Sequence[str], Sequence[str], str, str | None, str]
+
+
+def _describe(row: _Row, policy: DescribePolicy) -> tuple[str, str]:
+    """Description and evidence of one interaction."""
+    comments, reasons, output, edited, user_input = row
     said = visible(" ".join(comments))
     chosen = ", ".join(dict.fromkeys(r.replace("_", " ").strip().lower() for r in reasons))
     if said:

@@ -42,5 +42,5 @@ class TransientError(FeedbackLoopError):
     """The same call may succeed later."""
 
 
-class DatabaseUnavailable(TransientError):
+class DatabaseUnavailable(TransientError):  # noqa: N818 (says what is the case, as in the design)
     """The database cannot be reached or dropped the connection."""

@@ -9,6 +9,7 @@ In the loop: capture -> **extract** -> describe.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
@@ -98,12 +99,10 @@ def _severities(signals: pd.DataFrame, policy: ExtractPolicy) -> pd.Series:
     low = rating & (signals["value"] <= policy.max_negative_rating)
     severity[low] = policy.low_rating_severity
     severity[low & (signals["value"] <= 1)] = policy.worst_rating_severity
-    edits = signals.index[signals["signal"].isin(EDITS)]
-    if len(edits):
-        counts = [
-            _edit_counts(*row, policy) for row in signals.loc[edits, ["signal", "output", "edited_output"]].values
-        ]
-        severity.loc[edits] = [policy.edit_severity if c else 0 for c in counts]
+    edits = signals["signal"].isin(EDITS)
+    columns = (signals.loc[edits, name] for name in ("signal", "output", "edited_output"))
+    counts = [_edit_counts(signal, output, edited, policy) for signal, output, edited in zip(*columns, strict=True)]
+    severity[edits] = np.where(counts, policy.edit_severity, 0)
     unsafe = (severity > 0) & (signals["safety_level"] == "high")
     severity[unsafe] = policy.high_safety_severity
     return severity

@@ -118,7 +118,7 @@ def _ticket_body(state: PatternState, row: Mapping[str, float], looks: Sequence[
             "",
             f"**Suggested fix** (a suggestion): {state.suggested_fix}",
             "",
-            f"**How we will know it is fixed**: record the deployment with `feedback-loop deployed VERSION --fixes` and "
+            "**How we will know it is fixed**: record the deployment with `feedback-loop deployed VERSION --fixes` and "
             f"this ticket's key. {looks[0]} days later the share of affected sessions is compared with the "
             f"{looks[0]} days before; where that is not enough evidence, again after {later} days.",
             "",

@@ -58,7 +58,7 @@ class VerifyPolicy:
         looks: days after the fix at which it is judged.
         confidences: of the interval at each look; early looks need more, for there are several of them.
         bar: least reduction that is called effective, 0..1.
-        min_expected: affected sessions expected without the fix, divided by the dispersion, below which nothing is said.
+        min_expected: affected sessions expected without the fix, over the dispersion; below it nothing is said.
         min_baseline_days: days with exposures that the window before must have.
     """
 

@@ -11,12 +11,13 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from feedback_loop.llm import Vectors
 
 # Words that carry no failure. Negations ("not", "never", "no") are not among them: they are the failure.
-_STOP_WORDS = (
-    "a an the this that these those it its is are was were be been being am i me my we our you your he she they them "
-    "their his her of to in on at for from with by as and or but so if then than there here have has had having do "
-    "does did will would can could should may might just very really please also too about into over out up again "
-    "s t re ve ll d m said says get got"
-).split()
+_WORDS = """
+a an the this that these those it its is are was were be been being am i me my we our you your he she they them
+their his her of to in on at for from with by as and or but so if then than there here have has had having do
+does did will would can could should may might just very really please also too about into over out up again s t
+re ve ll d m said says get got
+"""
+_STOP_WORDS = _WORDS.split()
 
 
 class LexicalEmbedder:
@@ -45,4 +46,5 @@ class LexicalEmbedder:
         letters = self._letters.transform(texts).toarray()
         vectors: Vectors = np.sqrt(0.7) * words + np.sqrt(0.3) * letters
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+        np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+        return vectors

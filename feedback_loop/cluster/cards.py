@@ -37,11 +37,12 @@ _REASON_CAUSES: dict[str, Cause] = {
 _REFUSAL = re.compile(
     r"\b(i(?:'m| am) (?:sorry|unable)|i can(?:no|')t (?:help|assist|do|share|discuss))", re.IGNORECASE
 )
+_TERM = r"(?u)\b[^\W\d_]{3,}\b"
 _MAJORITY = 0.5
 _MIN_EVIDENCE = 3
 
 SUGGESTED_FIXES: dict[Cause, str] = {
-    "prompt": "Change the instructions: say what a good answer does here, and add one of the quotes below as a test case.",
+    "prompt": "Change the instructions: say what a good answer does here, and keep one of the quotes as a test case.",
     "retrieval": "Look at what was retrieved for the quoted questions: missing, outdated or off-topic documents.",
     "product": "Look at the product around the answer: the action, link or tool that failed in the quoted cases.",
     "model": "A limit of the model: consider another model, a tool for this task, or telling users what it cannot do.",
@@ -59,7 +60,7 @@ def distinctive_terms(groups: Sequence[Sequence[str]], n_terms: int = 3) -> list
     """
     if not groups:
         return []
-    vectorizer = CountVectorizer(stop_words="english", token_pattern=r"(?u)\b[^\W\d_]{3,}\b", min_df=1)
+    vectorizer = CountVectorizer(stop_words="english", token_pattern=_TERM, min_df=1)
     try:
         counts = vectorizer.fit_transform([" ".join(texts) for texts in groups]).toarray().astype(np.float64)
     except ValueError:  # scikit-learn's word for "not one word in all of it"

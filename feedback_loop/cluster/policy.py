@@ -23,7 +23,7 @@ class ClusterPolicy:
     resolution: float = 0.5
     min_similarity: float = 0.22
     tolerance: float = 3.0
-    join_share: float = 0.75
+    join_share: float = 0.6
     min_texts: int = 5
     min_users: int = 3
     max_exemplars: int = 25

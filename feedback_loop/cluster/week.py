@@ -217,7 +217,7 @@ def _age(
     aged = []
     for pattern in patterns:
         if pattern.pattern_id in seen.index:
-            n, n_users = (int(x) for x in seen.loc[pattern.pattern_id])
+            n, n_users = int(seen["size"][pattern.pattern_id]), int(seen["nunique"][pattern.pattern_id])
             is_confirmed = n_users >= policy.min_users or pattern.status == "confirmed"
             status: PatternStatus = "confirmed" if is_confirmed else "candidate"
             n_total = pattern.n_occurrences + n

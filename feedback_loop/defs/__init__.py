@@ -1,0 +1,1 @@
+"""The Dagster side: assets, checks, resources, schedules and runs. Only this room and `definitions` import dagster."""

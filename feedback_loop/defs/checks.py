@@ -81,11 +81,11 @@ def no_late_facts(
         late = weeks.late_facts(conn, before) if before else []
         stale = weeks.stale_weeks(conn)
     again = sorted({w for _, w, _ in late} | {w for w in stale if w < week})
-    counts = "; ".join(f"{application} {w}: {n} facts" for application, w, n in late)
+    why = "; ".join(f"{application} {w}: {n} facts" for application, w, n in late) or "memory changed before them"
     return dg.AssetCheckResult(
         passed=not again,
         severity=WARN,
-        description=f"run again from {again[0]} --through {week}: {_names(again)} ({counts or 'memory changed before them'})"
+        description=f"run again from {again[0]} --through {week}: {_names(again)} ({why})"
         if again
         else "nothing came late",
     )

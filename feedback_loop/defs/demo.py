@@ -12,6 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 from sqlalchemy import Engine
 
 from feedback_loop.defs.runs import Loop, RunResult, open_loop
@@ -43,6 +44,7 @@ class Demo:
     """The demo's world; `weeks` grows as it is stepped."""
 
     environment: Environment
+    definitions: dg.Definitions
     settings: SimulatorSettings
     weeks: list[DemoWeek] = field(default_factory=list)
 
@@ -58,7 +60,7 @@ class Demo:
         hash_key = load_hash_key(self.environment)
         folder = self.environment.home / "demo"
         folder.mkdir(parents=True, exist_ok=True)
-        with open_loop(self.environment) as loop:
+        with open_loop(self.environment, self.definitions) as loop:
             _require_empty(loop.engine, self.settings.application)
             for index in range(self.settings.n_weeks):
                 week = self.settings.week_start(index).date()

@@ -120,8 +120,12 @@ class Loop:
 
 
 @contextlib.contextmanager
-def open_loop(environment: Environment) -> Iterator[Loop]:
-    """Open the database and Dagster's instance, and load the definitions.
+def open_loop(environment: Environment, definitions: dg.Definitions) -> Iterator[Loop]:
+    """Open the database and Dagster's instance.
+
+    Args:
+        environment: what the surroundings say.
+        definitions: with the jobs `weekly_loop` and `daily_verification`.
 
     Raises:
         ConfigurationError: the settings or URLs are wrong.
@@ -129,9 +133,7 @@ def open_loop(environment: Environment) -> Iterator[Loop]:
         SchemaError: the schema does not fit this code.
     """
     with open_database(environment) as engine, open_instance(environment, engine) as instance:
-        from feedback_loop.definitions import defs  # here, for the settings file must be readable first
-
-        loop = Loop(defs, instance, engine)
+        loop = Loop(definitions, instance, engine)
         loop.end_orphans()
         yield loop
 

@@ -37,8 +37,10 @@ def rate_ratio(
     section 4.5), so that bursts of one user or one day do not pass for evidence. With dispersion 1 it is exact.
 
     Args:
-        n_after, n_before: counts, >= 0, not both 0.
-        exposures_after, exposures_before: > 0, in the same unit.
+        n_after: count, >= 0; not both counts may be 0.
+        exposures_after: > 0.
+        n_before: count, >= 0.
+        exposures_before: > 0, in the unit of `exposures_after`.
         confidence: of the interval, in (0, 1).
         dispersion: variance over mean, >= 1.
 

@@ -85,8 +85,10 @@ def load_fixes(conn: Connection, as_of: datetime) -> list[Fix]:
 def parked_claims(conn: Connection) -> list[tuple[str, str]]:
     """(deployment_id, name) of what deployments claim to fix but no ticket or pattern answers to, yet."""
     query = """
-        select d.deployment_id, claim.name from feedback_loop.deployments d cross join lateral unnest(d.fixes) as claim(name)
-        where not exists (select from feedback_loop.tickets t where t.application = d.application and t.ticket_key = claim.name)
+        select d.deployment_id, claim.name
+        from feedback_loop.deployments d cross join lateral unnest(d.fixes) as claim(name)
+        where not exists (select from feedback_loop.tickets t
+                          where t.application = d.application and t.ticket_key = claim.name)
           and not exists (select from feedback_loop.pattern_states p
                           where p.application = d.application and p.pattern_id = claim.name)
         order by 1, 2

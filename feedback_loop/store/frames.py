@@ -13,6 +13,8 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from feedback_loop.store.engine import copy_in
+
 _NULL = "\\N"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _CHUNK_ROWS = 20_000
@@ -36,14 +38,13 @@ def copy_frame(conn: Connection, table: sa.Table, frame: pd.DataFrame) -> int:
         Number of rows.
     """
     columns = [table.c[name] for name in frame.columns]
-    cursor = conn.connection.cursor()
     names = ", ".join(f'"{column.name}"' for column in columns)
     statement = f'COPY "{table.schema}"."{table.name}" ({names}) FROM STDIN'
     for start in range(0, len(frame), _CHUNK_ROWS):
         chunk = frame.iloc[start : start + _CHUNK_ROWS]
         fields = [_encode_column(chunk[column.name], column.type) for column in columns]
         lines = "".join("\t".join(row) + "\n" for row in zip(*fields, strict=True))
-        cursor.copy_expert(statement, io.StringIO(lines))
+        copy_in(conn, statement, io.StringIO(lines))
     return len(frame)
 
 

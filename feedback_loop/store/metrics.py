@@ -21,10 +21,12 @@ select i.application, coalesce(i.prompt_name, '') as prompt_name, i.prompt_versi
 from feedback_loop.interactions i
 left join (select application, prompt_name, prompt_version, sum(n_exposures) as exposures
            from feedback_loop.exposures where week = :week group by 1, 2, 3) e
-     on (e.application, e.prompt_name, e.prompt_version) = (i.application, coalesce(i.prompt_name, ''), i.prompt_version)
+     on (e.application, e.prompt_name, e.prompt_version)
+        = (i.application, coalesce(i.prompt_name, ''), i.prompt_version)
 left join (select application, prompt_name, prompt_version, count(*) as n_negative
            from feedback_loop.negative_feedback where week = :week group by 1, 2, 3) n
-     on (n.application, n.prompt_name, n.prompt_version) = (i.application, coalesce(i.prompt_name, ''), i.prompt_version)
+     on (n.application, n.prompt_name, n.prompt_version)
+        = (i.application, coalesce(i.prompt_name, ''), i.prompt_version)
 where i.occurred_at >= :start and i.occurred_at < :end
 group by 1, 2, 3 order by 1, 2, 3
 """
@@ -37,8 +39,9 @@ with answered as (
     select application, coalesce(cohort, '') as cohort, count(*) as n_negative
     from feedback_loop.negative_feedback where week = :week group by 1, 2
 )
-select i.application, coalesce(i.cohort, '') as cohort, count(*) as n_interactions, count(distinct i.user_hash) as n_users,
-       count(*) filter (where a.is_shown) as n_shown, count(*) filter (where a.is_shown and a.is_answered) as n_responses,
+select i.application, coalesce(i.cohort, '') as cohort, count(*) as n_interactions,
+       count(distinct i.user_hash) as n_users, count(*) filter (where a.is_shown) as n_shown,
+       count(*) filter (where a.is_shown and a.is_answered) as n_responses,
        coalesce(max(n.n_negative), 0) as n_negative
 from feedback_loop.interactions i left join answered a using (interaction_id)
 left join negative n on (n.application, n.cohort) = (i.application, coalesce(i.cohort, ''))

@@ -23,7 +23,9 @@ select i.application, f.interaction_id, i.occurred_at, f.occurred_at as feedback
        coalesce(i.session_id, i.interaction_id) as session_key, coalesce(f.user_hash, i.user_hash) as user_hash,
        i.cohort, coalesce(i.prompt_name, '') as prompt_name, i.prompt_version, i.sample_rate, i.safety_level,
        f.signal, f.value, case when f.edited_output is not null then i.output end as output, f.edited_output
-from touched join feedback_loop.feedback f using (interaction_id) join feedback_loop.interactions i using (interaction_id)
+from touched
+join feedback_loop.feedback f using (interaction_id)
+join feedback_loop.interactions i using (interaction_id)
 where f.signal = any(:signals) and f.occurred_at < :known_before {of_application}
 """
 
@@ -42,7 +44,8 @@ with said as (
     select interaction_id,
            array_agg(comment order by occurred_at, feedback_id)
                filter (where comment is not null and comment <> '') as comments,
-           array_agg(reason order by occurred_at, feedback_id) filter (where reason is not null and reason <> '') as reasons,
+           array_agg(reason order by occurred_at, feedback_id)
+               filter (where reason is not null and reason <> '') as reasons,
            (array_agg(edited_output order by occurred_at, feedback_id) filter (where edited_output is not null))[1]
                as edited_output
     from feedback_loop.feedback

@@ -113,7 +113,8 @@ def list_tickets(conn: Connection, application: str | None = None) -> list[dict[
         from feedback_loop.tickets t
         left join lateral (
             select verdict, as_of from feedback_loop.verifications v
-            where v.application = t.application and v.pattern_id = t.pattern_id order by as_of desc, look_day desc limit 1
+            where v.application = t.application and v.pattern_id = t.pattern_id
+            order by as_of desc, look_day desc limit 1
         ) v on true
         where cast(:application as text) is null or t.application = :application
         order by t.ticket_number
