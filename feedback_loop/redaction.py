@@ -13,6 +13,7 @@ import re
 from typing import Any
 
 EMAIL, PHONE, CARD = "<email>", "<phone>", "<card>"
+_MAX_PASSES = 8
 _SHORTEST = 6  # characters of the shortest that is replaced: a@b.io
 
 _EMAIL = re.compile(r"(?<![\w.%+'\-])[\w.%+'\-]++@[\w\-]++(?:\.[\w\-]++)++")
@@ -39,7 +40,7 @@ _SHAPES = (
     r"07\d{9}",
 )
 _PHONE = re.compile(
-    r"(?<![\w.,:/#$€£+\-=])(?<!\d[ (])(?<!<phone>)(?<!<phone>[ (])"
+    r"(?<![\w.,:/#$€£+\-=])(?<!\d[ (])"
     rf"(?:{'|'.join(_SHAPES)}){_EXTENSION}(?![\w@]|[.,:/\-]\d|[ ]\d)"
 )
 _MAX_PHONE_DIGITS = 15  # E.164
@@ -53,8 +54,17 @@ _ANNOUNCED = re.compile(
 def redact(text: str) -> str:
     """Replace e-mail addresses, phone numbers and card numbers by `<email>`, `<phone>` and `<card>`.
 
-    Applying it twice changes nothing more.
+    Applying it twice changes nothing more, unless more than eight numbers or addresses are glued together.
     """
+    for _ in range(_MAX_PASSES):  # what is replaced may set free what was glued to it
+        cleaner = _redact_once(text)
+        if cleaner == text:
+            break
+        text = cleaner
+    return text
+
+
+def _redact_once(text: str) -> str:
     if len(text) < _SHORTEST:
         return text
     if "@" in text:
@@ -119,10 +129,10 @@ def _replace_cards(run: str) -> str:
         if last is None:
             first += 1
             continue
-        pieces += (redact(run[done : groups[first][0]]), CARD)
+        pieces += (run[done : groups[first][0]], CARD)
         done = groups[last][1]
         first = last + 1
-    return "".join(pieces) + redact(run[done:]) if pieces else run
+    return "".join(pieces) + run[done:] if pieces else run
 
 
 def _replace_phones(match: re.Match[str], n_digits: int) -> str:
