@@ -7,10 +7,14 @@ Exit status: 0 done; 1 failed, and trying again cannot help; 2 wrong usage; 75 f
 """
 
 import json
+import os
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -76,6 +80,228 @@ def cli(traceback: bool) -> None:
     configuration everything lies under .feedback_loop/ in this directory, on an embedded PostgreSQL that is started on
     demand; FEEDBACK_LOOP_DATABASE_URL names your own.
     """
+
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+class Time(click.ParamType[datetime]):
+    """A time with a zone, RFC 3339; a plain date is its midnight UTC."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read it, or fail with a usage error."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time; write it as 2026-02-03T10:00:00Z", param, ctx)
+        if at.tzinfo is None and len(value) > len("2026-02-03"):
+            self.fail(f"{value!r} has no time zone; write it as 2026-02-03T10:00:00Z", param, ctx)
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+application_option = click.option("--application", help="Of this application only.")
+
+
+@cli.command()
+@click.option("--seed", default=7, show_default=True, help="Another seed, another world.")
+@click.option("--weeks", default=12, show_default=True, type=click.IntRange(1, 52), help="Weeks to live through.")
+def demo(seed: int, weeks: int) -> None:
+    """Live through twelve weeks of a simulated assistant: patterns, tickets, fixes, verdicts. Needs no keys.
+
+    Uses .feedback_loop/ in this directory, or the directory named by FEEDBACK_LOOP_HOME.
+    """
+    from rich.console import Console
+
+    from feedback_loop import terminal
+    from feedback_loop.definitions import defs
+    from feedback_loop.defs.demo import Demo
+    from feedback_loop.testing.simulator_plan import SimulatorSettings
+
+    started, console, environment = time.monotonic(), Console(), read_environment()
+    world = Demo(environment, defs, SimulatorSettings(seed=seed, n_weeks=weeks))
+    world.run(lambda week: terminal.print_demo_week(console, week))
+    home = os.path.relpath(environment.home)
+    terminal.print_demo_end(console, world.weeks, time.monotonic() - started, home)
+
+
+@cli.command()
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Directory to write to.")
+@click.option("--seed", default=7, show_default=True, help="Another seed, another world.")
+@click.option("--weeks", default=12, show_default=True, type=click.IntRange(1, 520), help="Weeks of traffic.")
+@click.option("--sessions", default=6400, show_default=True, type=click.IntRange(1), help="Sessions in the first week.")
+def simulate(out: Path, seed: int, weeks: int, sessions: int) -> None:
+    """Write simulated traffic with planted failures, and truth.json that says which they are."""
+    from feedback_loop.testing.simulator import write_simulation
+    from feedback_loop.testing.simulator_plan import SimulatorSettings
+
+    settings = SimulatorSettings(seed=seed, n_weeks=weeks, sessions_per_week=sessions)
+    written = write_simulation(out, settings, lambda name, n: click.echo(f"{name}: {n:,} records"))
+    click.echo(
+        f"{sum(written.values()):,} records in {len(written)} files; import them with: feedback-loop import {out}"
+    )
+
+
+@cli.command("import")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--max-line-mb", default=4, show_default=True, type=click.IntRange(1, 64), help="Reject longer lines.")
+def import_files(paths: tuple[str, ...], max_line_mb: int) -> None:
+    """Import interactions, feedback, evaluations and deployments from JSON Lines (.jsonl, .jsonl.gz, - for stdin).
+
+    Importing again adds nothing. Bad lines are kept in rejected_records, the rest goes on, and the exit status is 1.
+    """
+    from rich.console import Console
+
+    from feedback_loop import terminal
+    from feedback_loop.intake.identity import load_hash_key
+    from feedback_loop.intake.importing import import_paths
+    from feedback_loop.store.engine import open_database
+
+    console, environment = Console(stderr=True), read_environment()
+    with open_database(environment) as engine, terminal.import_progress(console) as show:
+        key = load_hash_key(environment)
+        summary = import_paths(engine, paths, hash_key=key, on_progress=show, max_line_bytes=max_line_mb << 20)
+    terminal.print_import(console, summary)
+    if summary.has_rejected:
+        sys.exit(EXIT_PERMANENT)
+
+
+@cli.command()
+@click.option("--week", required=True, type=DAY, help="Monday of the week.")
+@click.option("--through", type=DAY, help="Run every week up to this one, in order.")
+def run(week: datetime, through: datetime | None) -> None:
+    """Run the weekly loop through Dagster: extract, describe, cluster, prioritise, route, metrics.
+
+    Running a week again gives the same rows and the same tickets. Exit status 1 where a run or a check of it failed.
+    """
+    from rich.console import Console
+
+    from feedback_loop import terminal
+    from feedback_loop.definitions import defs
+    from feedback_loop.defs.runs import open_loop, weeks_between
+
+    console, failed = Console(stderr=True), False
+    weeks = weeks_between(week.date(), (through or week).date())
+    with open_loop(read_environment(), defs) as loop:
+        for monday in weeks:
+            with console.status(f"running the week of {monday}"):
+                result = loop.run_week(monday)
+            terminal.print_run(console, result, "week")
+            failed = failed or result.has_errors
+            if not result.is_success:
+                break
+    sys.exit(EXIT_PERMANENT if failed else 0)
+
+
+@cli.command()
+@click.option("--as-of", type=DAY, help="Make the looks that are due by the start of this day (UTC); default: today.")
+def verify(as_of: datetime | None) -> None:
+    """Say of every deployed fix that is due whether its pattern's rate really fell."""
+    from rich.console import Console
+
+    from feedback_loop import terminal
+    from feedback_loop.definitions import defs
+    from feedback_loop.defs.runs import open_loop
+
+    console, at = Console(stderr=True), as_of or datetime.now(UTC)  # noqa: TID251 (the default is today)
+    with open_loop(read_environment(), defs) as loop:
+        result = loop.verify(at)
+    terminal.print_run(console, result, "looks due by the end of")
+    sys.exit(EXIT_PERMANENT if result.has_errors else 0)
+
+
+@cli.command()
+@click.argument("version")
+@click.argument("more_tickets", nargs=-1, metavar="")
+@click.option("--fixes", multiple=True, required=True, metavar="TICKET...", help="Tickets or patterns it is to fix.")
+@click.option("--at", type=Time(), help="When it was deployed; default: now.")
+@click.option("--application", help="Default: that of the first ticket.")
+@click.option("--prompt-name", help="Of the version, where an application has several prompts.")
+@click.option("--share", default=1.0, show_default=True, help="Share of the traffic, above 0 up to 1.")
+@click.option("--rationale", help="Why this should help.")
+def deployed(
+    version: str,
+    more_tickets: tuple[str, ...],
+    fixes: tuple[str, ...],
+    at: datetime | None,
+    application: str | None,
+    prompt_name: str | None,
+    share: float,
+    rationale: str | None,
+) -> None:
+    r"""Record that prompt VERSION was deployed to fix tickets; write - for a change without a prompt version.
+
+    \b
+      feedback-loop deployed v7 --fixes FL-3 FL-4 --at 2026-02-03T10:00:00Z
+    """
+    from feedback_loop.intake.deployments import record_deployment
+    from feedback_loop.intake.identity import load_hash_key
+    from feedback_loop.store import tickets as ledger
+    from feedback_loop.store.engine import open_database
+
+    environment, names = read_environment(), (*fixes, *more_tickets)
+    with open_database(environment) as engine, engine.begin() as conn:
+        known = {t.ticket_key: t.application for t in ledger.load_tickets(conn)}
+        name = record_deployment(
+            conn,
+            hash_key=load_hash_key(environment),
+            deployed_at=at or datetime.now(UTC),  # noqa: TID251 (the default is now)
+            application=application or known.get(names[0]) or "default",
+            prompt_name=prompt_name,
+            prompt_version=None if version == "-" else version,
+            rollout_share=share,
+            fixes=names,
+            rationale=rationale,
+        )
+    click.echo(f"recorded {name}")
+    for unknown in (n for n in names if n not in known):
+        click.secho(f"no ticket {unknown} yet: kept, and used when there is one", fg="yellow", err=True)
+
+
+def _list(title: str, module: str, application: str | None, as_json: bool) -> None:
+    """Print what `store.<module>.list_<title>` says."""
+    from importlib import import_module
+
+    from rich.console import Console
+
+    from feedback_loop import terminal
+    from feedback_loop.store.engine import open_database
+
+    query = getattr(import_module(f"feedback_loop.store.{module}"), f"list_{title}")
+    with open_database(read_environment()) as engine, engine.connect() as conn:
+        rows = query(conn, application)
+    if as_json:
+        terminal.print_json(rows)
+    else:
+        terminal.print_rows(Console(), title, rows)
+
+
+@cli.command()
+@application_option
+@as_json_option
+def patterns(application: str | None, as_json: bool) -> None:
+    """List the failure patterns: how often they hit, since when, and their tickets."""
+    _list("patterns", "patterns", application, as_json)
+
+
+@cli.command()
+@application_option
+@as_json_option
+def tickets(application: str | None, as_json: bool) -> None:
+    """List the tickets with their newest verdict."""
+    _list("tickets", "tickets", application, as_json)
+
+
+@cli.command()
+@application_option
+@as_json_option
+def verifications(application: str | None, as_json: bool) -> None:
+    """List every look at every fix: what was expected, what was seen, and the verdict."""
+    _list("verifications", "fixes", application, as_json)
 
 
 @cli.command()

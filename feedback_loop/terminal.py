@@ -1,0 +1,214 @@
+"""What people read in a terminal: tables, progress, the story of the demo.
+
+Belongs here: rich renderables made from rows and results. Does not belong here: arguments and exit statuses (`cli.py`),
+or fetching anything.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from feedback_loop.defs.demo import DemoWeek
+from feedback_loop.defs.runs import RunResult
+from feedback_loop.intake.importing import ImportSummary
+from feedback_loop.intake.importing import Progress as ImportProgress
+
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "patterns": {
+        "pattern_id": "pattern",
+        "name": "name",
+        "likely_cause": "cause",
+        "severity": "sev",
+        "status": "status",
+        "n_occurrences_total": "events",
+        "rate": "per 1,000",
+        "last_seen_week": "last seen",
+        "ticket_key": "ticket",
+    },
+    "tickets": {
+        "ticket_key": "ticket",
+        "title": "title",
+        "route": "route",
+        "priority": "prio",
+        "status": "status",
+        "created_week": "since",
+        "verdict": "verdict",
+        "verdict_as_of": "as of",
+    },
+    "verifications": {
+        "ticket_key": "ticket",
+        "deployed_at": "deployed",
+        "look_day": "day",
+        "verdict": "verdict",
+        "reduction": "cut",
+        "ci_low": "from",
+        "ci_high": "to",
+        "n_expected": "expected",
+        "n_after": "seen",
+        "next_look_at": "next look",
+        "reason": "reason",
+    },
+}
+"""Listing -> key of a row -> heading."""
+
+_STYLES = {"effective": "green", "partial": "yellow", "ineffective": "red", "worse": "red bold", "not_shown": "red"}
+_PERCENT = {"reduction", "ci_low", "ci_high"}
+_PER_1000 = {"rate"}
+
+
+def print_json(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows as a JSON list on standard output; times in ISO 8601."""
+    print(json.dumps([dict(row) for row in rows], indent=2, default=_to_json, ensure_ascii=False))  # noqa: T201
+
+
+def _to_json(value: object) -> str:
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def print_rows(console: Console, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows of a listing as a table. Text of users is shown, never interpreted."""
+    columns = COLUMNS[title]
+    if not rows:
+        console.print(f"no {title}")
+        return
+    shown = Table(title=title, title_justify="left", header_style="bold", expand=False)
+    for heading in columns.values():
+        shown.add_column(heading, overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(_format(key, row.get(key)), style=_STYLES.get(str(row.get(key)), "")) for key in columns))
+    console.print(shown)
+
+
+def _format(key: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if key in _PERCENT:
+        return f"{value:.0%}"
+    if key in _PER_1000:
+        return f"{1000 * value:.1f}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d}"
+    return f"{value:,.1f}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def import_progress(console: Console) -> Iterator[Any]:
+    """Yields the callback of `import_paths`: a bar over the bytes, with records and rows per second."""
+    bar = Progress(
+        TextColumn("importing"),
+        BarColumn(),
+        TaskProgressColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[rows]:,} records, {task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    with bar:
+        task = bar.add_task("import", total=None, rows=0, rate=0.0)
+
+        def show(p: ImportProgress) -> None:
+            rate = p.n_records / p.seconds if p.seconds else 0.0
+            bar.update(task, completed=p.bytes_read, total=p.bytes_total or None, rows=p.n_records, rate=rate)
+
+        yield show
+
+
+def print_import(console: Console, summary: ImportSummary) -> None:
+    """What an import did, and every reason a line was not taken for."""
+    kinds = Table(header_style="bold")
+    for heading in ("record", "new", "known already", "rejected"):
+        kinds.add_column(heading, justify="left" if heading == "record" else "right")
+    for kind in sorted({*summary.n_new, *summary.n_duplicate, *summary.n_rejected}):
+        numbers = (summary.n_new[kind], summary.n_duplicate[kind], summary.n_rejected[kind])
+        kinds.add_row(kind, *(f"{n:,}" for n in numbers))
+    console.print(kinds)
+    rate = summary.n_records / summary.seconds if summary.seconds else 0
+    console.print(f"{summary.n_records:,} records in {summary.seconds:.1f} s, {rate:,.0f}/s")
+    if summary.n_parked_feedback:
+        console.print(f"{summary.n_parked_feedback:,} feedback records wait for an interaction that has not come yet")
+    if summary.has_rejected:
+        reasons = Table(title="rejected, kept in rejected_records", title_justify="left", header_style="bold red")
+        reasons.add_column("reason", overflow="fold")
+        reasons.add_column("lines", justify="right")
+        for reason, n in summary.reasons.most_common(20):
+            reasons.add_row(Text(reason), f"{n:,}")
+        console.print(reasons)
+        for example in summary.examples[:5]:
+            console.print(Text(f"  {example.source}:{example.line_number}: {example.reason}"))
+
+
+def print_run(console: Console, result: RunResult, what: str) -> None:
+    """One line per run, and what its checks found."""
+    mark = Text("ok  ", "green") if not result.has_errors else Text("FAIL", "red bold")
+    console.print(mark, Text(f"{what} {result.partition}  {_numbers(result)}"))
+    if result.error:
+        console.print(Text(f"     {result.error} (run {result.run_id})", "red"))
+    for is_error, check, text in result.problems:
+        console.print(Text(f"     {check}: {text}", "red" if is_error else "yellow"))
+
+
+def _numbers(result: RunResult) -> str:
+    wanted = {
+        "negative_feedback": ("dagster/partition_row_count", "negative"),
+        "failure_patterns": ("patterns_new", "new patterns"),
+        "tickets": ("new_tickets", "new tickets"),
+        "fixes": ("dagster/partition_row_count", "fixes"),
+        "verifications": ("dagster/partition_row_count", "verdicts"),
+    }
+    found = [(result.metadata[a][key], words) for a, (key, words) in wanted.items() if a in result.metadata]
+    return ", ".join(f"{n:,} {words}" for n, words in found)
+
+
+def print_demo_week(console: Console, week: DemoWeek) -> None:
+    """A week of the demo's story."""
+    negative = week.metadata["negative_feedback"]["dagster/partition_row_count"]
+    known = week.metadata["failure_patterns"]["patterns_known"]
+    console.rule(f"week of {week.week}", align="left", style="dim")
+    console.print(f"{week.n_records:,} records, {negative:,} unhappy answers, {known} patterns known")
+    for key, title in week.new_tickets:
+        console.print(Text.assemble("  new ticket ", (key, "bold"), f"  {_plain(title)}"))
+    for look, ticket, planted in week.verdicts:
+        size = ""
+        if look.reduction is not None:
+            size = f" {look.reduction:.0%} fewer, range {look.ci_low:.0%} to {look.ci_high:.0%}"
+        verdict = (f"{look.verdict:<12}", _STYLES.get(look.verdict, ""))
+        truth = (f"  [planted: {planted}]", "dim")
+        console.print(Text.assemble(f"  day {look.look_day} of ", (ticket or "", "bold"), "  ", verdict, size, truth))
+    for decision in week.decisions:
+        version = decision.deployment.prompt_version
+        what = f"prompt version {version}" if version else "a change"
+        names = ", ".join(decision.tickets)
+        console.print(Text(f"  people ship {what} on {decision.deployment.deployed_at:%Y-%m-%d} for {names}", "cyan"))
+
+
+def _plain(markdown: str) -> str:
+    return markdown.replace("\\", "").replace("\u2060", "")
+
+
+def print_demo_end(console: Console, weeks: Sequence[DemoWeek], seconds: float, home: str) -> None:
+    """What the demo showed and where to look next."""
+    verdicts: dict[tuple[str, str], int] = {}
+    for week in weeks:
+        for look, _, planted in week.verdicts:
+            verdicts[planted, look.verdict] = verdicts.get((planted, look.verdict), 0) + 1
+    table = Table(title="verdicts beside the planted truth", title_justify="left", header_style="bold")
+    for heading in ("what the fix really does", "verdict", "looks"):
+        table.add_column(heading)
+    for (planted, verdict), n in sorted(verdicts.items()):
+        table.add_row(planted, Text(verdict, _STYLES.get(verdict, "")), str(n))
+    console.rule(style="dim")
+    console.print(table)
+    n_tickets = sum(len(week.new_tickets) for week in weeks)
+    console.print(f"{len(weeks)} weeks, {n_tickets} tickets in {seconds:.0f} s. Look next at:")
+    console.print(f"  {home}/tickets/          the tickets, as a PM reads them", highlight=False)
+    console.print("  feedback-loop patterns   tickets, verifications: the same as tables; --json for machines")
+    console.print("  feedback-loop dev        the assets, runs and checks of these weeks in the Dagster UI")
