@@ -70,23 +70,16 @@ def extract_negatives(signals: pd.DataFrame, policy: ExtractPolicy, known: Windo
     """
     signals = SIGNALS.check(signals)
     severity = _severities(signals, policy)
+    keys = ["application", "interaction_id"]
     negative = signals.assign(severity=severity)[severity > 0]
-    grouped = negative.sort_values(["application", "interaction_id", "feedback_at", "signal"], kind="stable").groupby(
-        ["application", "interaction_id"], sort=True
-    )
-    rows = grouped.agg(
-        occurred_at=("occurred_at", "first"),
-        known_at=("feedback_at", "min"),
-        session_key=("session_key", "first"),
-        user_hash=("user_hash", "first"),
-        cohort=("cohort", "first"),
-        prompt_name=("prompt_name", "first"),
-        prompt_version=("prompt_version", "first"),
-        signals=("signal", lambda s: sorted(set(s))),
-        severity=("severity", "max"),
-        sample_rate=("sample_rate", "first"),
-    ).reset_index()
-    rows["weight"] = 1.0 / rows.pop("sample_rate").astype("float64")
+    negative = negative.sort_values([*keys, "feedback_at", "signal"], kind="stable")
+    rows = negative.drop_duplicates(keys).rename(columns={"feedback_at": "known_at"})
+    grouped = negative.groupby(keys, sort=True)
+    rows["severity"] = grouped["severity"].max().to_numpy()
+    rows["weight"] = 1.0 / rows["sample_rate"]
+    ends = grouped.size().cumsum().to_numpy()
+    seen = negative["signal"].to_numpy()
+    rows["signals"] = [sorted(set(part)) for part in np.split(seen, ends[:-1])] if len(rows) else []
     if known is not None:
         rows = rows[(rows["known_at"] >= known.start) & (rows["known_at"] < known.end)]
     return NEGATIVES.check(rows).reset_index(drop=True)

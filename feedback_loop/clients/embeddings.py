@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.feature_extraction.text import HashingVectorizer
 
-from feedback_loop.llm import Vectors
+from feedback_loop.llm import Embedder, Vectors
 
 # Words that carry no failure. Negations ("not", "never", "no") are not among them: they are the failure.
 _WORDS = """
@@ -28,7 +28,7 @@ class LexicalEmbedder:
     every week and on every machine.
     """
 
-    def __init__(self, dimensions: int = 1024) -> None:
+    def __init__(self, dimensions: int = 512) -> None:
         self.dimensions = dimensions
         self.version = f"lexical-1-{dimensions}"
         self._words = HashingVectorizer(
@@ -48,3 +48,33 @@ class LexicalEmbedder:
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         np.divide(vectors, lengths, out=vectors, where=lengths > 0)
         return vectors
+
+
+class RememberingEmbedder:
+    """Another embedder that encodes a text once: the same text comes back in many weeks and windows.
+
+    Args:
+        embedder: does the work, and gives the version.
+        max_texts: kept at most; past it everything is forgotten, which costs time and never changes a vector.
+    """
+
+    def __init__(self, embedder: Embedder, max_texts: int = 50_000) -> None:
+        self.version = embedder.version
+        self._embedder = embedder
+        self._max_texts = max_texts
+        self._known: dict[str, Vectors] = {}
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors, shape (n, dimensions), float32."""
+        if len(texts) > self._max_texts:
+            return self._embedder.encode(texts)
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if len(self._known) + len(new) > self._max_texts:
+            self._known.clear()
+            new = list(dict.fromkeys(texts))
+        if new or not len(texts):
+            vectors = self._embedder.encode(new)
+            if not len(texts):
+                return vectors
+            self._known.update(zip(new, vectors, strict=True))
+        return np.stack([self._known[text] for text in texts])

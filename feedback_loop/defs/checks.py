@@ -4,13 +4,14 @@ Belongs here: the checks of the weekly and the daily half, and what is said when
 tests of code.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import dagster as dg
 from sqlalchemy import Connection
 
 from feedback_loop.config import Settings
-from feedback_loop.defs.assets import failure_patterns, loop_metrics, negative_feedback
+from feedback_loop.defs.assets import loop_metrics
 from feedback_loop.defs.partitions import WEEKS, recent_weeks, week_of, window_of
 from feedback_loop.defs.resources import Alerts, Database
 from feedback_loop.defs.verification import verifications
@@ -21,27 +22,79 @@ _ALL = 520  # weeks: ten years
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
-@dg.asset_check(asset=negative_feedback, additional_deps=["exposures"], partitions_def=WEEKS)
-def denominator_present(context: dg.AssetCheckExecutionContext, database: Database) -> dg.AssetCheckResult:
-    """Every application with negative feedback also has exposures, or there is no rate to speak of."""
+@dg.multi_asset_check(
+    name="weekly_checks",
+    specs=[
+        dg.AssetCheckSpec("denominator_present", asset="negative_feedback", partitions_def=WEEKS),
+        dg.AssetCheckSpec("feedback_arrived", asset="negative_feedback", partitions_def=WEEKS),
+        dg.AssetCheckSpec("no_late_facts", asset="negative_feedback", partitions_def=WEEKS),
+        dg.AssetCheckSpec("members_and_unassigned_add_up", asset="failure_patterns", partitions_def=WEEKS),
+        dg.AssetCheckSpec("no_gap_before_this_week", asset="failure_patterns", partitions_def=WEEKS),
+    ],
+)
+def weekly_checks(
+    context: dg.AssetCheckExecutionContext, database: Database, settings: SettingsParam, alerts: Alerts
+) -> Iterator[dg.AssetCheckResult]:
+    """What must be true of a week; one step, for a step of its own costs each check more than its question."""
+    week = week_of(context)
     with database.begin() as conn:
-        missing = audits.negatives_without_exposures(conn, week_of(context))
+        yield _denominator_present(conn, week)
+        yield _feedback_arrived(conn, week, alerts)
+        yield _no_late_facts(conn, week, settings.late_facts_weeks)
+        yield _members_and_unassigned_add_up(conn, week)
+        yield _no_gap_before_this_week(conn, week)
+
+
+def _denominator_present(conn: Connection, week: date) -> dg.AssetCheckResult:
+    """Every application with negative feedback also has exposures, or there is no rate to speak of."""
+    missing = audits.negatives_without_exposures(conn, week)
     return dg.AssetCheckResult(
+        check_name="denominator_present",
+        asset_key="negative_feedback",
         passed=not missing,
         severity=ERROR,
-        description=f"no exposures this week for {', '.join(missing)}: rates stay empty"
-        if missing
-        else "every rate has one",
+        description=f"no exposures this week for {', '.join(missing)}: rates stay empty" if missing else "present",
     )
 
 
-@dg.asset_check(asset=failure_patterns, partitions_def=WEEKS)
-def members_and_unassigned_add_up(context: dg.AssetCheckExecutionContext, database: Database) -> dg.AssetCheckResult:
+def _feedback_arrived(conn: Connection, week: date, alerts: Alerts) -> dg.AssetCheckResult:
+    """Each application that had feedback before has some this week; silence may mean a broken pipe."""
+    silent = audits.silent_applications(conn, window_of(week))
+    if silent:
+        alerts.send(f"feedback-loop: no feedback in the week of {week} for {', '.join(silent)}")
+    return dg.AssetCheckResult(
+        check_name="feedback_arrived",
+        asset_key="negative_feedback",
+        passed=not silent,
+        severity=WARN,
+        description=f"no feedback this week for {', '.join(silent)}" if silent else "feedback arrived",
+    )
+
+
+def _no_late_facts(conn: Connection, week: date, n_weeks: int) -> dg.AssetCheckResult:
+    """Nothing was imported for an earlier week after it ran; names the weeks to run again."""
+    before = recent_weeks(week, n_weeks)
+    late = weeks.late_facts(conn, before) if before else []
+    again = sorted({w for _, w, _ in late} | {w for w in weeks.stale_weeks(conn) if w < week})
+    why = "; ".join(f"{application} {w}: {n} facts" for application, w, n in late) or "memory changed before them"
+    return dg.AssetCheckResult(
+        check_name="no_late_facts",
+        asset_key="negative_feedback",
+        passed=not again,
+        severity=WARN,
+        description=f"run again from {again[0]} --through {week}: {_names(again)} ({why})"
+        if again
+        else "none came late",
+    )
+
+
+def _members_and_unassigned_add_up(conn: Connection, week: date) -> dg.AssetCheckResult:
     """Memberships + unassigned = negatives: no event was lost or counted twice on the way."""
-    with database.begin() as conn:
-        counts = audits.membership_counts(conn, week_of(context))
+    counts = audits.membership_counts(conn, week)
     unassigned = counts.described - counts.members
     return dg.AssetCheckResult(
+        check_name="members_and_unassigned_add_up",
+        asset_key="failure_patterns",
         passed=counts.strangers == 0 and counts.described == counts.negatives and unassigned >= 0,
         severity=ERROR,
         description=f"{counts.negatives} negatives = {counts.members} members + {unassigned} unassigned; "
@@ -50,59 +103,17 @@ def members_and_unassigned_add_up(context: dg.AssetCheckExecutionContext, databa
     )
 
 
-@dg.asset_check(asset=failure_patterns, partitions_def=WEEKS)
-def no_gap_before_this_week(context: dg.AssetCheckExecutionContext, database: Database) -> dg.AssetCheckResult:
+def _no_gap_before_this_week(conn: Connection, week: date) -> dg.AssetCheckResult:
     """Every earlier week with facts has run: patterns remember from week to week."""
-    week = week_of(context)
-    with database.begin() as conn:
-        gaps = _gaps(conn, week)
+    before = recent_weeks(week, n_weeks=_ALL)
+    gaps = weeks.weeks_not_run(conn, before) if before else []
+    again = f"not run before {week}: {_names(gaps)}; run them with --week {gaps[0]} --through {week}" if gaps else ""
     return dg.AssetCheckResult(
+        check_name="no_gap_before_this_week",
+        asset_key="failure_patterns",
         passed=not gaps,
         severity=ERROR,
-        description=f"not run before {week}: {_names(gaps)}; run them with --week {gaps[0]} --through {week}"
-        if gaps
-        else "every earlier week with facts has run",
-    )
-
-
-def _gaps(conn: Connection, week: date) -> list[date]:
-    before = recent_weeks(week, n_weeks=_ALL)
-    return weeks.weeks_not_run(conn, before) if before else []
-
-
-@dg.asset_check(asset=negative_feedback, partitions_def=WEEKS)
-def no_late_facts(
-    context: dg.AssetCheckExecutionContext, database: Database, settings: SettingsParam
-) -> dg.AssetCheckResult:
-    """Nothing was imported for an earlier week after it ran; names the weeks to run again."""
-    week = week_of(context)
-    with database.begin() as conn:
-        before = recent_weeks(week, settings.late_facts_weeks)
-        late = weeks.late_facts(conn, before) if before else []
-        stale = weeks.stale_weeks(conn)
-    again = sorted({w for _, w, _ in late} | {w for w in stale if w < week})
-    why = "; ".join(f"{application} {w}: {n} facts" for application, w, n in late) or "memory changed before them"
-    return dg.AssetCheckResult(
-        passed=not again,
-        severity=WARN,
-        description=f"run again from {again[0]} --through {week}: {_names(again)} ({why})"
-        if again
-        else "nothing came late",
-    )
-
-
-@dg.asset_check(asset=negative_feedback, partitions_def=WEEKS)
-def feedback_arrived(context: dg.AssetCheckExecutionContext, database: Database, alerts: Alerts) -> dg.AssetCheckResult:
-    """Each application that had feedback before has some this week; silence may mean a broken pipe."""
-    week = week_of(context)
-    with database.begin() as conn:
-        silent = audits.silent_applications(conn, window_of(week))
-    if silent:
-        alerts.send(f"feedback-loop: no feedback in the week of {week} for {', '.join(silent)}")
-    return dg.AssetCheckResult(
-        passed=not silent,
-        severity=WARN,
-        description=f"no feedback this week for {', '.join(silent)}" if silent else "feedback arrived",
+        description=again or "every earlier week with facts has run",
     )
 
 
@@ -138,12 +149,6 @@ def _names(days: list[date]) -> str:
     return shown if len(days) <= 8 else f"{shown} and {len(days) - 8} more"
 
 
-WEEKLY_CHECKS = [
-    denominator_present,
-    members_and_unassigned_add_up,
-    no_gap_before_this_week,
-    no_late_facts,
-    feedback_arrived,
-]
+WEEKLY_CHECKS = [weekly_checks]
 DAILY_CHECKS = [no_verdict_without_exposures]
 WATCH_CHECKS = [last_week_has_run]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import msgspec
 from sqlalchemy import Engine
 
 from feedback_loop.defs.runs import Loop, RunResult, open_loop
@@ -113,4 +114,4 @@ def _succeed(result: RunResult) -> RunResult:
 
 
 def _write(path: Path, records: Any) -> None:
-    path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+    path.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))

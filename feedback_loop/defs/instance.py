@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from feedback_loop.environment import Environment, export
 from feedback_loop.store.engine import create_engine, dagster_url, ensure_dagster_schema
 
+STATEMENT_TIMEOUT_MS = 60_000
 _LOCK = 0x64616773746572  # any constant of our own: one first start at a time, across processes
 
 
@@ -53,4 +54,7 @@ def open_instance(environment: Environment, engine: Engine) -> DagsterInstance:
     # Several first starts at once would create the same tables; the others wait here for the first.
     with storage.begin() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        return DagsterInstance.from_config(str(environment.dagster_home))
+        instance = DagsterInstance.from_config(str(environment.dagster_home))
+    # Dagster connects anew for every query (150 times per run) unless told to hold its connections.
+    instance.optimize_for_webserver(statement_timeout=STATEMENT_TIMEOUT_MS, pool_recycle=3600, max_overflow=20)
+    return instance

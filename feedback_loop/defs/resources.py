@@ -4,6 +4,7 @@ Belongs here: turning configuration into plain objects. Does not belong here: wh
 """
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pydantic
 from sqlalchemy import Connection, Engine
 
 from feedback_loop.clients.alerts import post_alert
-from feedback_loop.clients.embeddings import LexicalEmbedder
+from feedback_loop.clients.embeddings import LexicalEmbedder, RememberingEmbedder
 from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.defs.failures import as_dagster_failure
 from feedback_loop.environment import read_environment
@@ -49,11 +50,11 @@ class Database(dg.ConfigurableResource):
 
 
 class EmbedderResource(dg.ConfigurableResource):
-    """Text to vectors; the lexical embedder."""
+    """Text to vectors; the lexical embedder, shared by all runs of a process."""
 
     def create(self) -> Embedder:
         """The embedder."""
-        return LexicalEmbedder()
+        return _lexical_embedder()
 
 
 class TrackerResource(dg.ConfigurableResource):
@@ -66,6 +67,11 @@ class TrackerResource(dg.ConfigurableResource):
     def create(self) -> Tracker:
         """The tracker."""
         return LocalTracker(Path(self.directory) if self.directory else read_environment().tickets_dir)
+
+
+@functools.cache
+def _lexical_embedder() -> Embedder:
+    return RememberingEmbedder(LexicalEmbedder())
 
 
 class Alerts(dg.ConfigurableResource):

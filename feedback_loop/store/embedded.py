@@ -23,6 +23,7 @@ import shlex
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -39,7 +40,6 @@ from feedback_loop.errors import ConfigurationError, DatabaseUnavailable
 
 VERSION = "18"
 SUPERUSER = "postgres"
-PORT = 5432  # only names the socket file; the server listens on no network address
 SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
 MAX_SOCKET_PATH = 103  # bytes; the smallest limit among the supported systems (macOS)
 START_SECONDS = 600.0  # recovery of a large database after a crash takes minutes
@@ -50,7 +50,6 @@ MAX_LOG_BYTES = 10_000_000
 # and they need more /dev/shm than a container has. The log carries no statements and no row values.
 SERVER_SETTINGS = {
     "listen_addresses": "",
-    "port": str(PORT),
     "max_connections": "100",
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
@@ -69,6 +68,7 @@ SERVER_SETTINGS = {
     "log_error_verbosity": "terse",
     "log_checkpoints": "off",
 }
+_NOBODY = ("No such file or directory", "Connection refused")
 _BUSY = ("starting up", "shutting down", "recovery mode", "not yet accepting", "not accepting connections")
 
 log = logging.getLogger(__name__)
@@ -154,13 +154,24 @@ class _Server:
         """Directory of the Unix socket; only the server's account (and root) may enter, for it asks no password."""
         path = str(self.data)
         # libpq reads a comma as "or that host".
-        if len(os.fsencode(f"{path}/.s.PGSQL.{PORT}")) <= MAX_SOCKET_PATH and "," not in path:
+        if len(os.fsencode(f"{path}/.s.PGSQL.65535")) <= MAX_SOCKET_PATH and "," not in path:
             return self.data
         return Path("/tmp") / f"feedback-loop-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"  # noqa: S108
 
     @property
+    def port(self) -> int:
+        """Names the socket file; the server listens on no network address.
+
+        Every database has its own, from the identifier that initdb gave it: a server whose directory was removed lives
+        on for up to a minute, and takes the socket of its name with it when it goes, be it the next server's.
+        """
+        with suppress(FileNotFoundError), (self.data / "global" / "pg_control").open("rb") as file:
+            return 1024 + int.from_bytes(file.read(8), sys.byteorder) % 64_000
+        return 5432
+
+    @property
     def url(self) -> URL:
-        query = {"host": str(self.socket_dir), "port": str(PORT)}
+        query = {"host": str(self.socket_dir), "port": str(self.port)}
         return URL.create("postgresql+psycopg2", SUPERUSER, database="postgres", query=query)
 
     def open_lock(self, name: str) -> int:
@@ -209,7 +220,7 @@ class _Server:
 
     def stop(self) -> None:
         """Stop the server cleanly; nothing to do where it is down already."""
-        if self._probe() == "down":
+        if self._probe() == "down" and not self._is_alive():
             return
         result = self._run("pg_ctl", "stop", "-D", "data", "-m", "fast", "-w", "-t", "120")
         if result.returncode:
@@ -217,7 +228,7 @@ class _Server:
 
     def _connect(self) -> psycopg2.extensions.connection:
         return psycopg2.connect(
-            host=str(self.socket_dir), port=PORT, user=SUPERUSER, dbname="postgres", connect_timeout=10
+            host=str(self.socket_dir), port=self.port, user=SUPERUSER, dbname="postgres", connect_timeout=10
         )
 
     def _probe(self) -> str:
@@ -225,10 +236,20 @@ class _Server:
         try:
             self._connect().close()
         except psycopg2.OperationalError as error:
-            if "FATAL" not in str(error):
-                return "down"
-            return "busy" if any(phrase in str(error) for phrase in _BUSY) else "ready"
+            message = str(error)
+            if "FATAL" in message:
+                return "busy" if any(phrase in message for phrase in _BUSY) else "ready"
+            # Anything else, a time-out above all, is no proof that nobody is there.
+            return "down" if any(phrase in message for phrase in _NOBODY) else "busy"
         return "ready"
+
+    def _is_alive(self) -> bool:
+        """Whether the process of the pid file lives, reachable or not."""
+        try:
+            first, _, _ = (self.data / "postmaster.pid").read_text().partition("\n")
+        except FileNotFoundError:
+            return False
+        return first.strip().isdigit() and _is_postgres(int(first))
 
     def _initialise(self) -> None:
         """Make PGDATA beside its place and move it there, so that a killed initdb leaves nothing half made."""
@@ -255,7 +276,7 @@ class _Server:
         self._ensure_socket_dir()
         if self.log_file.exists() and self.log_file.stat().st_size > MAX_LOG_BYTES:
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
-        options = [f"-k {shlex.quote(str(self.socket_dir))}"]
+        options = [f"-k {shlex.quote(str(self.socket_dir))}", f"-p {self.port}"]
         options += [f"-c {name}={shlex.quote(value)}" for name, value in SERVER_SETTINGS.items()]
         seconds = str(max(1, int(deadline - time.monotonic())))
         # Relative names, resolved in `directory`: pg_ctl hands them to a shell and does not quote them well.
@@ -277,7 +298,7 @@ class _Server:
         A process that has closed its socket may need a moment more to die. One that does not is left alone, and the
         server says why it cannot start.
         """
-        for path in (self.data / "postmaster.pid", self.socket_dir / f".s.PGSQL.{PORT}.lock"):
+        for path in (self.data / "postmaster.pid", self.socket_dir / f".s.PGSQL.{self.port}.lock"):
             with suppress(FileNotFoundError):
                 first, _, _ = path.read_text().partition("\n")
                 patience = time.monotonic() + DYING_SECONDS

@@ -131,9 +131,12 @@ def connect(environment: Environment) -> Iterator[Engine]:
 
 
 def database_url(environment: Environment) -> URL:
-    """URL of the database; that of the embedded server answers while somebody is inside of it."""
+    """URL of the database; that of the embedded server, made where there is none, answers while somebody is inside."""
     if environment.database_url:
         return parse_url(environment.database_url)
+    if not (environment.postgres_dir / "data").exists():
+        with embedded_server(environment.postgres_dir, (DATABASE, DAGSTER_DATABASE)):
+            pass
     return server_url(environment.postgres_dir).set(database=DATABASE)
 
 
@@ -150,7 +153,8 @@ def dagster_url(environment: Environment, url: URL) -> URL:
     if environment.database_url:
         options = f"{url.query.get('options', '')} -csearch_path={DAGSTER_SCHEMA}".strip()
         return url.update_query_dict({"options": options})
-    return url.set(database=DAGSTER_DATABASE)
+    # Its log may lose the last moments before a power failure, not before a killed process; every event is a commit.
+    return url.set(database=DAGSTER_DATABASE).update_query_dict({"options": "-csynchronous_commit=off"})
 
 
 def ensure_dagster_schema(engine: Engine) -> None:

@@ -23,7 +23,8 @@ _CHUNK_ROWS = 20_000
 def read_frame(conn: Connection, query: str, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """The rows of a SQL text with `:named` parameters; columns keep the names of the query, also without rows."""
     result = conn.execute(sa.text(query), dict(parameters or {}))
-    return pd.DataFrame.from_records(result.fetchall(), columns=list(result.keys()))
+    # Plain tuples: pandas asks a row of SQLAlchemy for attributes it does not have, once per row.
+    return pd.DataFrame.from_records([tuple(row) for row in result.fetchall()], columns=list(result.keys()))
 
 
 def copy_frame(conn: Connection, table: sa.Table, frame: pd.DataFrame) -> int:
@@ -48,19 +49,20 @@ def copy_frame(conn: Connection, table: sa.Table, frame: pd.DataFrame) -> int:
     return len(frame)
 
 
+def refresh_statistics(conn: Connection, table: sa.Table) -> None:
+    """Tell the planner what was just stored: without it, it takes a new week for one row and joins it row by row."""
+    conn.execute(sa.text(f'ANALYZE "{table.schema}"."{table.name}"'))
+
+
 def _encode_column(values: pd.Series, type_: sa.types.TypeEngine[Any]) -> list[str]:
     if isinstance(type_, sa.ARRAY):
         return [_NULL if v is None else _array(v) for v in values]
     if isinstance(type_, sa.JSON):
         return [_NULL if v is None else json.dumps(v, ensure_ascii=False).translate(_ESCAPES) for v in values]
     missing = values.isna().to_numpy()
-    return [_NULL if gone else _scalar(v) for v, gone in zip(values, missing, strict=True)]
-
-
-def _scalar(value: Any) -> str:
-    return (
-        value.translate(_ESCAPES) if isinstance(value, str) else repr(value) if isinstance(value, float) else str(value)
-    )
+    if isinstance(type_, sa.Text):
+        return [_NULL if gone else v.translate(_ESCAPES) for v, gone in zip(values, missing, strict=True)]
+    return [_NULL if gone else str(v) for v, gone in zip(values, missing, strict=True)]
 
 
 def _array(values: Any) -> str:

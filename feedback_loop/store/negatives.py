@@ -11,7 +11,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from feedback_loop.records import SIGNALS, TEXTS, Window
-from feedback_loop.store.frames import copy_frame, read_frame
+from feedback_loop.store.frames import copy_frame, read_frame, refresh_statistics
 from feedback_loop.store.tables import exposures, failure_descriptions, negative_feedback
 
 _IDS_PER_QUERY = 50_000
@@ -148,12 +148,14 @@ def save_negatives(conn: Connection, week: date, frame: pd.DataFrame, policy_ver
     """Replace the week's negative feedback of all applications by frame `records.NEGATIVES`."""
     conn.execute(negative_feedback.delete().where(negative_feedback.c.week == week))
     copy_frame(conn, negative_feedback, frame.assign(week=week, policy_version=policy_version))
+    refresh_statistics(conn, negative_feedback)
 
 
 def save_descriptions(conn: Connection, week: date, frame: pd.DataFrame, describer_version: str) -> None:
     """Replace the week's descriptions of all applications by frame `records.DESCRIPTIONS`."""
     conn.execute(failure_descriptions.delete().where(failure_descriptions.c.week == week))
     copy_frame(conn, failure_descriptions, frame.assign(week=week, describer_version=describer_version))
+    refresh_statistics(conn, failure_descriptions)
 
 
 def negative_ids(conn: Connection, week: date) -> list[str]:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from feedback_loop.errors import NotFoundError
 from feedback_loop.records import Detector, Exemplar, PatternState
-from feedback_loop.store.frames import copy_frame, read_frame
+from feedback_loop.store.frames import copy_frame, read_frame, refresh_statistics
 from feedback_loop.store.tables import (
     detections,
     detectors,
@@ -78,6 +78,7 @@ def save_week(
         conn.execute(pattern_states.insert(), [asdict(state) | stamp for state in states])
         save_detector(conn, application, detector)
     copy_frame(conn, pattern_memberships, memberships.assign(application=application, week=week))
+    refresh_statistics(conn, pattern_memberships)
 
 
 def save_detector(conn: Connection, application: str, detector: Detector) -> None:

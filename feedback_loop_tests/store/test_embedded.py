@@ -1,12 +1,15 @@
 """The embedded server against what happens to processes: together, killed, crashed, in odd places."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 from sqlalchemy import URL, text
@@ -113,11 +116,11 @@ def test_killed_server_is_started_again_and_keeps_what_was_committed(short_dir: 
 
 
 def test_pid_file_that_names_another_living_process(short_dir: Path) -> None:
-    with embedded_server(short_dir, ["a"]):
+    with embedded_server(short_dir, ["a"]) as url:
         content = (short_dir / "data" / "postmaster.pid").read_text().splitlines()
     stranger = subprocess.Popen(["sleep", "60"], user=(short_dir / "data").stat().st_uid)
     try:  # as after a reboot that hands out the old pid again
-        for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+        for name in ("postmaster.pid", f".s.PGSQL.{url.query['port']}.lock"):
             (short_dir / "data" / name).write_text("\n".join([str(stranger.pid), *content[1:]]) + "\n")
         with embedded_server(short_dir, ["a"]) as url:
             assert is_up(url)
@@ -125,6 +128,21 @@ def test_pid_file_that_names_another_living_process(short_dir: Path) -> None:
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_server_of_a_removed_directory_takes_nothing_from_its_successor(short_dir: Path) -> None:
+    with embedded_server(short_dir, ["a"]) as old:
+        old_pid = postmaster(short_dir)
+        shutil.rmtree(short_dir / "data")
+        try:
+            with embedded_server(short_dir, ["a"]) as new:
+                assert new.query["port"] != old.query["port"]
+                os.kill(old_pid, signal.SIGQUIT)  # what it does to itself within a minute
+                psutil.Process(old_pid).wait(10)
+                assert is_up(new)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(old_pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("name", ["deep" * 40, "a,b", 'it\'s $HOME "`x`" ünï'])
