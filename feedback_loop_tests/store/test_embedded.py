@@ -53,7 +53,7 @@ def postmaster(directory: Path) -> int:
 
 def is_up(url: URL) -> bool:
     try:
-        psycopg2.connect(host=url.query["host"], user=url.username, dbname="postgres").close()
+        psycopg2.connect(host=url.query["host"], port=url.query["port"], user=url.username, dbname="postgres").close()
     except psycopg2.OperationalError:
         return False
     return True
