@@ -115,14 +115,12 @@ def demo(seed: int, weeks: int) -> None:
 
     Uses .feedback_loop/ in this directory, or the directory named by FEEDBACK_LOOP_HOME.
     """
-    from rich.console import Console
-
     from feedback_loop import terminal
     from feedback_loop.definitions import defs
     from feedback_loop.defs.demo import Demo
     from feedback_loop.testing.simulator_plan import SimulatorSettings
 
-    started, console, environment = time.monotonic(), Console(), read_environment()
+    started, console, environment = time.monotonic(), terminal.console(), read_environment()
     world = Demo(environment, defs, SimulatorSettings(seed=seed, n_weeks=weeks))
     world.run(lambda week: terminal.print_demo_week(console, week))
     home = os.path.relpath(environment.home)
@@ -154,14 +152,12 @@ def import_files(paths: tuple[str, ...], max_line_mb: int) -> None:
 
     Importing again adds nothing. Bad lines are kept in rejected_records, the rest goes on, and the exit status is 1.
     """
-    from rich.console import Console
-
     from feedback_loop import terminal
     from feedback_loop.intake.identity import load_hash_key
     from feedback_loop.intake.importing import import_paths
     from feedback_loop.store.engine import open_database
 
-    console, environment = Console(stderr=True), read_environment()
+    console, environment = terminal.console(to_stderr=True), read_environment()
     with open_database(environment) as engine, terminal.import_progress(console) as show:
         key = load_hash_key(environment)
         summary = import_paths(engine, paths, hash_key=key, on_progress=show, max_line_bytes=max_line_mb << 20)
@@ -178,13 +174,11 @@ def run(week: datetime, through: datetime | None) -> None:
 
     Running a week again gives the same rows and the same tickets. Exit status 1 where a run or a check of it failed.
     """
-    from rich.console import Console
-
     from feedback_loop import terminal
     from feedback_loop.definitions import defs
     from feedback_loop.defs.runs import open_loop, weeks_between
 
-    console, failed = Console(stderr=True), False
+    console, failed = terminal.console(to_stderr=True), False
     weeks = weeks_between(week.date(), (through or week).date())
     with open_loop(read_environment(), defs) as loop:
         for monday in weeks:
@@ -201,13 +195,11 @@ def run(week: datetime, through: datetime | None) -> None:
 @click.option("--as-of", type=DAY, help="Make the looks that are due by the start of this day (UTC); default: today.")
 def verify(as_of: datetime | None) -> None:
     """Say of every deployed fix that is due whether its pattern's rate really fell."""
-    from rich.console import Console
-
     from feedback_loop import terminal
     from feedback_loop.definitions import defs
     from feedback_loop.defs.runs import open_loop
 
-    console, at = Console(stderr=True), as_of or datetime.now(UTC)  # noqa: TID251 (the default is today)
+    console, at = terminal.console(to_stderr=True), as_of or datetime.now(UTC)  # noqa: TID251 (the default is today)
     with open_loop(read_environment(), defs) as loop:
         result = loop.verify(at)
     terminal.print_run(console, result, "looks due by the end of")
@@ -266,8 +258,6 @@ def _list(title: str, module: str, application: str | None, as_json: bool) -> No
     """Print what `store.<module>.list_<title>` says."""
     from importlib import import_module
 
-    from rich.console import Console
-
     from feedback_loop import terminal
     from feedback_loop.store.engine import open_database
 
@@ -277,7 +267,7 @@ def _list(title: str, module: str, application: str | None, as_json: bool) -> No
     if as_json:
         terminal.print_json(rows)
     else:
-        terminal.print_rows(Console(), title, rows)
+        terminal.print_rows(terminal.console(), title, rows)
 
 
 @cli.command()

@@ -59,8 +59,15 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 """Listing -> key of a row -> heading."""
 
 _STYLES = {"effective": "green", "partial": "yellow", "ineffective": "red", "worse": "red bold", "not_shown": "red"}
+_PIPE_WIDTH = 180
 _PERCENT = {"reduction", "ci_low", "ci_high"}
 _PER_1000 = {"rate"}
+
+
+def console(*, to_stderr: bool = False) -> Console:
+    """Where to print. A pipe has no width of its own; tables in it may be as wide as they need."""
+    found = Console(stderr=to_stderr)
+    return found if found.is_terminal else Console(stderr=to_stderr, width=_PIPE_WIDTH)
 
 
 def print_json(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -37,6 +37,7 @@ _REASON_CAUSES: dict[str, Cause] = {
 _REFUSAL = re.compile(
     r"\b(i(?:'m| am) (?:sorry|unable)|i can(?:no|')t (?:help|assist|do|share|discuss))", re.IGNORECASE
 )
+_SENTENCE = re.compile(r"(?:\S+\s+){2,}?\S+?[.!?](?=\s)")  # of three words at least
 _TERM = r"(?u)\b[^\W\d_]{3,}\b"
 _MAJORITY = 0.5
 _MIN_EVIDENCE = 3
@@ -72,11 +73,13 @@ def distinctive_terms(groups: Sequence[Sequence[str]], n_terms: int = 3) -> list
     return [[str(words[j]) for j in row if counts[i, j] > 0] for i, row in enumerate(order)]
 
 
-def pattern_name(reason: str | None, terms: Sequence[str], quote: str, max_quote: int = 70) -> str:
-    """A display name, never a key: the reason most people chose, else distinctive terms, and a typical quote."""
-    short = quote if len(quote) <= max_quote else quote[: max_quote - 1].rsplit(" ", 1)[0] + "…"
-    head = reason or ", ".join(terms)
-    return f"{head[:1].upper()}{head[1:]}: “{short}”" if head and head != short else f"“{short}”"
+def pattern_name(reason: str | None, quote: str, max_quote: int = 80) -> str:
+    """A display name, never a key: the reason most people chose, and the first sentence of a typical quote."""
+    sentence = _SENTENCE.match(quote)
+    short = sentence.group() if sentence else quote
+    if len(short) > max_quote:
+        short = short[: max_quote - 1].rsplit(" ", 1)[0] + "…"
+    return f"{reason[:1].upper()}{reason[1:]}: “{short}”" if reason and reason != short else f"“{short}”"
 
 
 def common_reason(reasons: Sequence[Sequence[str]]) -> str | None:

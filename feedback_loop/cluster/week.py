@@ -154,7 +154,7 @@ def _found(
         quote = typical_quote(members, own)
         pattern = PatternState(
             pattern_id=pattern_id(application, week, str(members["interaction_id"].iloc[medoid_of(own)])),
-            name=pattern_name(common_reason(members["reasons"].tolist()), words, quote),
+            name=pattern_name(common_reason(members["reasons"].tolist()), quote),
             description=f"Users say: “{quote}”. Words that set it apart: {', '.join(words) or 'none'}.",
             likely_cause=cause,
             severity=int(members["severity"].median()),
