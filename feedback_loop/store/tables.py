@@ -149,6 +149,7 @@ week_runs = sa.Table(
     _col("n_interactions", BigInteger),
     _col("n_feedback", BigInteger),
     _col("n_negative", BigInteger),
+    _col("is_complete", Boolean, default="false"),
     _col("is_stale", Boolean, default="false"),
     _col("policy_version", Text),
 )

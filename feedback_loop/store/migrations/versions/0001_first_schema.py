@@ -430,6 +430,7 @@ def upgrade() -> None:
         sa.Column("n_interactions", sa.BigInteger(), nullable=False),
         sa.Column("n_feedback", sa.BigInteger(), nullable=False),
         sa.Column("n_negative", sa.BigInteger(), nullable=False),
+        sa.Column("is_complete", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("is_stale", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("policy_version", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("application", "week", name=op.f("pk_week_runs")),
