@@ -71,7 +71,7 @@ def negative_feedback(
         n_negative = {str(a): int(n) for a, n in frame["application"].value_counts().items()}
         facts = weeks.count_facts(conn, window)
         recorded = [facts.get((a, week), weeks.WeekFacts(a, 0, 0)) for a in weeks.list_applications(conn, window)]
-        weeks.record_run(conn, week, recorded, n_negative, policy_version(policy))
+        weeks.begin_run(conn, week, recorded, n_negative, policy_version(policy))
     signals_seen = frame["signals"].explode().value_counts().rename_axis("signal").reset_index(name="n")
     return dg.MaterializeResult(
         metadata=metadata.rows(len(frame), mean_severity=float(frame["severity"].mean()) if len(frame) else 0)
@@ -131,6 +131,7 @@ def failure_patterns(
             numbers["patterns_new"] += len(found.new_pattern_ids)
             numbers["members"] += len(found.memberships)
             numbers["unassigned"] += len(events) - len(found.memberships)
+        weeks.complete_run(conn, week)
     return dg.MaterializeResult(metadata=metadata.rows(numbers["patterns_known"], **numbers))
 
 

@@ -61,10 +61,10 @@ def count_facts(conn: Connection, window: Window) -> dict[tuple[str, date], Week
     return {(application, week): WeekFacts(application, n, m) for application, week, n, m in rows}
 
 
-def record_run(
+def begin_run(
     conn: Connection, week: date, facts: Sequence[WeekFacts], n_negative: dict[str, int], policy: str
 ) -> None:
-    """Say that a week ran on these facts; replaces what an earlier run said of the same applications."""
+    """Say that a week is running on these facts; it counts as run when `complete_run` says so."""
     if not facts:
         return
     conn.execute(week_runs.delete().where(week_runs.c.week == week))
@@ -77,12 +77,18 @@ def record_run(
                 "n_interactions": f.n_interactions,
                 "n_feedback": f.n_feedback,
                 "n_negative": n_negative.get(f.application, 0),
+                "is_complete": False,
                 "is_stale": False,
                 "policy_version": policy,
             }
             for f in facts
         ],
     )
+
+
+def complete_run(conn: Connection, week: date) -> None:
+    """The week's patterns are stored; to be called in that very transaction."""
+    conn.execute(week_runs.update().where(week_runs.c.week == week).values(is_complete=True))
 
 
 def mark_later_stale(conn: Connection, application: str, week: date) -> int:
@@ -104,8 +110,9 @@ def stale_weeks(conn: Connection) -> list[date]:
 
 
 def weeks_not_run(conn: Connection, window: Window) -> list[date]:
-    """Weeks of the window that have facts but never ran, for any application, oldest first."""
-    ran = {(a, w) for a, w in conn.execute(sa.select(week_runs.c.application, week_runs.c.week))}
+    """Weeks of the window that have facts but never ran to their patterns, for any application, oldest first."""
+    complete = sa.select(week_runs.c.application, week_runs.c.week).where(week_runs.c.is_complete)
+    ran = {(a, w) for a, w in conn.execute(complete)}
     return sorted({week for application, week in count_facts(conn, window) if (application, week) not in ran})
 
 
