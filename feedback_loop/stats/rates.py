@@ -56,21 +56,17 @@ def rate_ratio(
     a, b = n_after / dispersion, n_before / dispersion
     tail = (1 - confidence) / 2
     p_low = float(stats.beta.ppf(tail, a, b + 1)) if a > 0 else 0.0
-    p_high = float(stats.beta.ppf(1 - tail, a + 1, b)) if b > 0 else 1.0
+    q_high = float(stats.beta.ppf(tail, b, a + 1)) if b > 0 else 0.0  # 1 - p_high; 1 - ppf(1 - tail) cancels near 1
     scale = exposures_before / exposures_after
     p_null = exposures_after / (exposures_after + exposures_before)
     at_least = float(stats.beta.cdf(p_null, a, b + 1)) if a > 0 else 1.0
     at_most = float(stats.beta.sf(p_null, a + 1, b)) if b > 0 else 1.0
     return RateRatio(
         ratio=n_after / n_before * scale if n_before > 0 else float("inf"),
-        ci_low=_odds(p_low) * scale,
-        ci_high=_odds(p_high) * scale,
+        ci_low=p_low / (1 - p_low) * scale,
+        ci_high=(1 - q_high) / q_high * scale if q_high > 0 else float("inf"),
         p_value=min(1.0, 2 * min(at_least, at_most)),
     )
-
-
-def _odds(p: float) -> float:
-    return p / (1 - p) if p < 1 else float("inf")
 
 
 def dispersion(counts: Sequence[float], exposures: Sequence[float]) -> float:
