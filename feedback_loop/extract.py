@@ -72,7 +72,7 @@ def extract_negatives(signals: pd.DataFrame, policy: ExtractPolicy, known: Windo
     severity = _severities(signals, policy)
     keys = ["application", "interaction_id"]
     negative = signals.assign(severity=severity)[severity > 0]
-    negative = negative.sort_values([*keys, "feedback_at", "signal"], kind="stable")
+    negative = negative.sort_values([*keys, "feedback_at", "signal", "user_hash"], kind="stable")
     rows = negative.drop_duplicates(keys).rename(columns={"feedback_at": "known_at"})
     grouped = negative.groupby(keys, sort=True)
     rows["severity"] = grouped["severity"].max().to_numpy()
