@@ -131,7 +131,7 @@ def demo(seed: int, weeks: int) -> None:
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Directory to write to.")
 @click.option("--seed", default=7, show_default=True, help="Another seed, another world.")
 @click.option("--weeks", default=12, show_default=True, type=click.IntRange(1, 520), help="Weeks of traffic.")
-@click.option("--sessions", default=6400, show_default=True, type=click.IntRange(1), help="Sessions in the first week.")
+@click.option("--sessions", default=5600, show_default=True, type=click.IntRange(1), help="Sessions in the first week.")
 def simulate(out: Path, seed: int, weeks: int, sessions: int) -> None:
     """Write simulated traffic with planted failures, and truth.json that says which they are."""
     from feedback_loop.testing.simulator import write_simulation

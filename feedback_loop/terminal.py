@@ -5,6 +5,7 @@ or fetching anything.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -15,10 +16,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from feedback_loop.defs.demo import DemoWeek
+from feedback_loop.defs.demo import DemoVerdict, DemoWeek, Planted
 from feedback_loop.defs.runs import RunResult
 from feedback_loop.intake.importing import ImportSummary
 from feedback_loop.intake.importing import Progress as ImportProgress
+from feedback_loop.records import Verification
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "patterns": {
@@ -183,13 +185,11 @@ def print_demo_week(console: Console, week: DemoWeek) -> None:
     console.print(f"{week.n_records:,} records, {negative:,} unhappy answers, {known} patterns known")
     for key, title in week.new_tickets:
         console.print(Text.assemble("  new ticket ", (key, "bold"), f"  {_plain(title)}"))
-    for look, ticket, planted in week.verdicts:
-        size = ""
-        if look.reduction is not None:
-            size = f" {look.reduction:.0%} fewer, range {look.ci_low:.0%} to {look.ci_high:.0%}"
-        verdict = (f"{look.verdict:<12}", _STYLES.get(look.verdict, ""))
-        truth = (f"  [planted: {planted}]", "dim")
-        console.print(Text.assemble(f"  day {look.look_day} of ", (ticket or "", "bold"), "  ", verdict, size, truth))
+    for verdict in week.verdicts:
+        look, truth = verdict.look, (f"  [planted: {verdict.planted.effect}]", "dim")
+        word = (f"{look.verdict:<12}", _STYLES.get(look.verdict, ""))
+        ticket = (verdict.ticket_key, "bold")
+        console.print(Text.assemble(f"  day {look.look_day} of ", ticket, "  ", word, f" {_cut(look)}", truth))
     for decision in week.decisions:
         version = decision.deployment.prompt_version
         what = f"prompt version {version}" if version else "a change"
@@ -201,21 +201,46 @@ def _plain(markdown: str) -> str:
     return markdown.replace("\\", "").replace("\u2060", "")
 
 
+def _cut(look: Verification) -> str:
+    if look.reduction is None or look.ci_low is None or look.ci_high is None:
+        return look.reason
+    change = f"{abs(look.reduction):.0%} {'fewer' if look.reduction >= 0 else 'more'}"
+    return f"{change} (range of the cut {look.ci_low:.0%} to {look.ci_high:.0%})"
+
+
 def print_demo_end(console: Console, weeks: Sequence[DemoWeek], seconds: float, home: str) -> None:
-    """What the demo showed and where to look next."""
-    verdicts: dict[tuple[str, str], int] = {}
-    for week in weeks:
-        for look, _, planted in week.verdicts:
-            verdicts[planted, look.verdict] = verdicts.get((planted, look.verdict), 0) + 1
+    """What the demo showed, one row per fix by its largest ticket, and where to look next."""
+    fixes: dict[tuple[datetime, Planted], dict[str, DemoVerdict]] = {}
+    for verdict in (v for week in weeks for v in week.verdicts):  # a later look at a ticket replaces the earlier one
+        fixes.setdefault((verdict.deployed_at, verdict.planted), {})[verdict.ticket_key] = verdict
     table = Table(title="verdicts beside the planted truth", title_justify="left", header_style="bold")
-    for heading in ("what the fix really does", "verdict", "looks"):
+    for heading in (
+        "shipped",
+        "what failed",
+        "the fix really",
+        "ticket",
+        "before",
+        "after",
+        "verdict",
+        "smaller tickets",
+    ):
         table.add_column(heading)
-    for (planted, verdict), n in sorted(verdicts.items()):
-        table.add_row(planted, Text(verdict, _STYLES.get(verdict, "")), str(n))
+    for (shipped, planted), tickets in sorted(fixes.items(), key=lambda item: item[0][0]):
+        main, *others = sorted(tickets.values(), key=lambda v: -(v.look.n_before or 0))
+        look = main.look
+        rest = Counter(v.look.verdict for v in others)
+        table.add_row(
+            *(f"{shipped:%Y-%m-%d}", planted.failure, planted.effect, main.ticket_key),
+            *(str(look.n_before), str(look.n_after)),
+            Text(look.verdict, _STYLES.get(look.verdict, "")),
+            ", ".join(f"{n} {word}" for word, n in sorted(rest.items())),
+        )
     console.rule(style="dim")
     console.print(table)
     n_tickets = sum(len(week.new_tickets) for week in weeks)
     console.print(f"{len(weeks)} weeks, {n_tickets} tickets in {seconds:.0f} s. Look next at:")
-    console.print(f"  {home}/tickets/          the tickets, as a PM reads them", highlight=False)
-    console.print("  feedback-loop patterns   tickets, verifications: the same as tables; --json for machines")
-    console.print("  feedback-loop dev        the assets, runs and checks of these weeks in the Dagster UI")
+    console.print(f"  {home}/tickets/      the tickets, as a PM reads them", highlight=False)
+    console.print(
+        "  feedback-loop tickets        the same as a table; also: patterns, verifications; --json for machines"
+    )
+    console.print("  feedback-loop dev            the assets, runs and checks of these weeks in the Dagster UI")

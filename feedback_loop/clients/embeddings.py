@@ -18,6 +18,7 @@ does did will would can could should may might just very really please also too 
 re ve ll d m said says get got
 """
 _STOP_WORDS = _WORDS.split()
+_BLOCK = 4096  # texts at a time: bounds what is needed beside the result
 
 
 class LexicalEmbedder:
@@ -40,11 +41,15 @@ class LexicalEmbedder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, shape (n, dimensions), float32."""
-        if not len(texts):
-            return np.zeros((0, self.dimensions), dtype=np.float32)
+        vectors: Vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        for start in range(0, len(texts), _BLOCK):
+            vectors[start : start + _BLOCK] = self._encode(texts[start : start + _BLOCK])
+        return vectors
+
+    def _encode(self, texts: Sequence[str]) -> Vectors:
         words = self._words.transform(texts).toarray()
         letters = self._letters.transform(texts).toarray()
-        vectors: Vectors = np.sqrt(0.7) * words + np.sqrt(0.3) * letters
+        vectors: Vectors = np.float32(np.sqrt(0.7)) * words + np.float32(np.sqrt(0.3)) * letters
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         np.divide(vectors, lengths, out=vectors, where=lengths > 0)
         return vectors

@@ -10,6 +10,8 @@ from sknetwork.clustering import Louvain
 
 from feedback_loop.llm import Vectors
 
+_BLOCK = 1024  # rows compared at a time: bounds memory at block x n
+
 
 def group(vectors: Vectors, resolution: float) -> NDArray[np.int64]:
     """Communities of the shared-neighbour graph of the rows.
@@ -20,7 +22,7 @@ def group(vectors: Vectors, resolution: float) -> NDArray[np.int64]:
     reaches, so the same texts could be grouped in two ways; its Louvain visits nodes in order and draws nothing.
 
     Args:
-        vectors: shape (n, d), unit rows; n is bounded by the caller (memory is n x n floats).
+        vectors: shape (n, d), unit rows; n is bounded by the caller (time grows with n x n).
         resolution: of the modularity.
 
     Returns:
@@ -30,14 +32,25 @@ def group(vectors: Vectors, resolution: float) -> NDArray[np.int64]:
     if n < 3:
         return np.zeros(n, dtype=np.int64)
     k = min(int(np.clip(round(0.56 * np.sqrt(n)), 6, 80)), n - 1)
-    cosines = vectors @ vectors.T
-    np.fill_diagonal(cosines, np.inf)  # a row is in its own neighbourhood
-    nearest = np.argpartition(-cosines, k, axis=1)[:, : k + 1]
     rows = np.repeat(np.arange(n), k + 1)
-    member = sparse.csr_matrix((np.ones(n * (k + 1), dtype=np.float32), (rows, nearest.ravel())), shape=(n, n))
-    shared = (member @ member.T).multiply(member.maximum(member.T)).tocsr()
+    member = sparse.csr_matrix((np.ones(n * (k + 1), dtype=np.float32), (rows, _nearest(vectors, k))), shape=(n, n))
+    joined = member.maximum(member.T).tocsr()
+    blocks = [slice(start, start + _BLOCK) for start in range(0, n, _BLOCK)]
+    shared = sparse.vstack([(member[block] @ member.T).multiply(joined[block]) for block in blocks], format="csr")
     shared.data = shared.data / (2 * (k + 1) - shared.data)
     shared.setdiag(0)
     shared.eliminate_zeros()
     labels = Louvain(resolution=resolution, shuffle_nodes=False, sort_clusters=True).fit_predict(shared)
     return np.asarray(labels, dtype=np.int64)
+
+
+def _nearest(vectors: Vectors, k: int) -> NDArray[np.int64]:
+    """Each row's own index and those of its k nearest, row after row, flat."""
+    n = len(vectors)
+    nearest = np.empty((n, k + 1), dtype=np.int64)
+    for start in range(0, n, _BLOCK):
+        distances = -(vectors[start : start + _BLOCK] @ vectors.T)
+        own = np.arange(len(distances))
+        distances[own, start + own] = -np.inf  # a row is in its own neighbourhood
+        nearest[start : start + _BLOCK] = np.argpartition(distances, k, axis=1)[:, : k + 1]
+    return nearest.ravel()

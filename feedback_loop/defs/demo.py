@@ -21,11 +21,29 @@ from feedback_loop.environment import Environment
 from feedback_loop.errors import InputError, PermanentError
 from feedback_loop.intake.identity import load_hash_key
 from feedback_loop.intake.importing import import_paths
-from feedback_loop.records import Verification
+from feedback_loop.records import Fix, Verification
 from feedback_loop.store import fixes, patterns, tickets
 from feedback_loop.testing.people import Decision, Driver
 from feedback_loop.testing.simulator import Simulator
 from feedback_loop.testing.simulator_plan import SimulatorSettings
+
+
+@dataclass(frozen=True)
+class Planted:
+    """The truth behind a fix, which the loop never sees: what failed, and what the fix really does to it."""
+
+    failure: str
+    effect: str
+
+
+@dataclass(frozen=True)
+class DemoVerdict:
+    """A look of the loop beside the truth."""
+
+    look: Verification
+    ticket_key: str
+    deployed_at: datetime
+    planted: Planted
 
 
 @dataclass(frozen=True)
@@ -36,7 +54,7 @@ class DemoWeek:
     n_records: int
     metadata: dict[str, dict[str, Any]]
     new_tickets: tuple[tuple[str, str], ...]  # key, title
-    verdicts: tuple[tuple[Verification, str | None, str], ...]  # look, ticket key, what the fix was planted to do
+    verdicts: tuple[DemoVerdict, ...]
     decisions: tuple[Decision, ...]
 
 
@@ -48,6 +66,7 @@ class Demo:
     definitions: dg.Definitions
     settings: SimulatorSettings
     weeks: list[DemoWeek] = field(default_factory=list)
+    _planted: dict[tuple[str, str], Planted] = field(default_factory=dict)  # by deployment and ticket
 
     def run(self, on_week: Callable[[DemoWeek], None]) -> None:
         """Run every week in order, calling back after each.
@@ -70,6 +89,7 @@ class Demo:
                 n_records = import_paths(loop.engine, [str(path)], hash_key=hash_key).n_records
                 done = self._step(loop, driver, index, n_records)
                 for decision in done.decisions:
+                    self._remember(decision, driver)
                     path = folder / f"deployment-{decision.records[0]['deployment_id']}.jsonl"
                     _write(path, decision.records)
                     import_paths(loop.engine, [str(path)], hash_key=hash_key)
@@ -84,13 +104,23 @@ class Demo:
         with loop.engine.connect() as conn:
             found = tickets.load_tickets(conn, self.settings.application)
             looks = [v for v in fixes.load_verifications(conn, as_of) if self._is_new(v, index)]
+            known = {f.fix_id: f for f in fixes.load_fixes(conn, as_of)}
             members = {t.ticket_key or "": patterns.members_of(conn, t.application, t.pattern_id) for t in found}
-            keys = {t.pattern_id: t.ticket_key for t in found}
-        effects = {key: driver.planted_effect(key) for key in members}
-        verdicts = tuple((v, keys.get(v.pattern_id), effects.get(keys.get(v.pattern_id) or "", "")) for v in looks)
+        verdicts = tuple(self._beside_truth(look, known[look.fix_id]) for look in looks)
         decisions = driver.decide([(t.ticket_key or "", t.status) for t in found], members, as_of)
         new = tuple((t.ticket_key or "", t.title) for t in found if t.created_week == week)
         return DemoWeek(week, n_records, result.metadata | daily.metadata, new, verdicts, tuple(decisions))
+
+    def _remember(self, decision: Decision, driver: Driver) -> None:
+        """Keep what each ticket is about now: later members may be about something else."""
+        for key in decision.tickets:
+            failure = driver.planted_failure(key)
+            title = failure.title if failure else "no planted failure"
+            self._planted[decision.records[-1]["deployment_id"], key] = Planted(title, driver.planted_effect(key))
+
+    def _beside_truth(self, look: Verification, fix: Fix) -> DemoVerdict:
+        key = fix.ticket_key or ""
+        return DemoVerdict(look, key, fix.deployed_at, self._planted[fix.deployment_id, key])
 
     def _is_new(self, look: Verification, index: int) -> bool:
         start: datetime = self.settings.week_start(index)

@@ -4,7 +4,6 @@ Belongs here: what each daily asset reads, calls, stores and reports. Does not b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import dagster as dg
 import pandas as pd
@@ -20,7 +19,7 @@ from feedback_loop.describe import DESCRIBER_VERSION, describe_failures
 from feedback_loop.errors import PermanentError
 from feedback_loop.extract import extract_negatives
 from feedback_loop.llm import Embedder
-from feedback_loop.records import Verification, Window
+from feedback_loop.records import Fix, Verification, Window
 from feedback_loop.route import plan_deployed_comments, plan_verdict_events
 from feedback_loop.store import fixes as fix_store
 from feedback_loop.store import negatives, patterns, tables
@@ -91,57 +90,71 @@ def _verify(conn: Connection, due: Sequence[Look], encoder: Embedder, settings: 
     first: dict[str, Look] = {}
     for look in sorted(due, key=lambda look: look.day):
         first.setdefault(look.fix.fix_id, look)
-    counted: dict[tuple[str, str, Window], _Counted] = {}
+    counter = _Counter(conn, encoder, settings)
     made = []
     for look in first.values():
-        application, version = look.fix.application, look.fix.detector_version
-        if version is None:
-            raise PermanentError(f"fix {look.fix.fix_id} of application {application!r} has no frozen detector")
-        for window in (look.before, look.after):
-            key = (application, version, window)
-            if key not in counted:
-                counted[key] = _count(conn, application, version, window, encoder, settings)
-        sides = [counted[application, version, window] for window in (look.before, look.after)]
-        detected = pd.concat([side.detected for side in sides], ignore_index=True)
-        affected = detected[detected["pattern_id"] == look.fix.pattern_id]
-        exposed = pd.concat([side.exposures for side in sides], ignore_index=True).drop_duplicates()
+        sides = (look.before, look.after)
+        affected = pd.concat([counter.affected(look.fix, window) for window in sides], ignore_index=True)
+        exposed = pd.concat([counter.exposures(look.fix.application, window) for window in sides], ignore_index=True)
         made.append(verify_look(look, affected, exposed, settings.verify))
     fix_store.save_verifications(conn, made, METHOD_VERSION)
     return made
 
 
-@dataclass(frozen=True)
-class _Counted:
-    """One window counted with one detector."""
+class _Counter:
+    """Counts windows for looks; many looks share a window, and many fixes a detector."""
 
-    detected: pd.DataFrame
-    exposures: pd.DataFrame
+    def __init__(self, conn: Connection, encoder: Embedder, settings: Settings) -> None:
+        self._conn, self._encoder, self._settings = conn, encoder, settings
+        self._events: dict[tuple[str, Window], tuple[pd.DataFrame, pd.DataFrame]] = {}
+        self._exposures: dict[tuple[str, Window], pd.DataFrame] = {}
+        self._detected: dict[tuple[str, str, Window], pd.DataFrame] = {}
 
+    def affected(self, fix: Fix, window: Window) -> pd.DataFrame:
+        """The window's events that the fix's frozen detector gives to its pattern.
 
-def _count(
-    conn: Connection, application: str, version: str, window: Window, encoder: Embedder, settings: Settings
-) -> _Counted:
-    """Every negative event of the window as it was known at the window's end, placed by one frozen detector.
+        Raises:
+            PermanentError: there is no detector, or it was frozen for another embedder or describer; two rates are
+                compared only between equal versions.
+        """
+        if fix.detector_version is None:
+            raise PermanentError(f"fix {fix.fix_id} of application {fix.application!r} has no frozen detector")
+        key = (fix.application, fix.detector_version, window)
+        if key not in self._detected:
+            self._detected[key] = self._detect(*key)
+        return self._detected[key][self._detected[key]["pattern_id"] == fix.pattern_id]
 
-    Raises:
-        PermanentError: the detector was frozen for another embedder or describer; two rates are compared only between
-            equal versions.
-    """
-    detector = patterns.load_detector(conn, application, version)
-    frozen, now = (detector.embedding_version, detector.describer_version), (encoder.version, DESCRIBER_VERSION)
-    if frozen != now:
-        raise PermanentError(
-            f"detector {version} was frozen for {' and '.join(frozen)}; this code has {' and '.join(now)}"
-        )
-    signals = negatives.read_signals_of(conn, application, window, window.end, settings.extract.candidate_signals)
-    events = extract_negatives(signals, settings.extract)
-    texts = negatives.read_texts(conn, events["interaction_id"].tolist(), window.end)
-    described = describe_failures(texts, settings.describe)
-    placements = place_events(described, detector.patterns, encoder)
-    patterns.save_detections(conn, application, version, placements)
-    exposed = negatives.count_exposures(conn, window, application)
-    exposed = exposed.assign(date=pd.to_datetime(exposed["date"], utc=True))
-    return _Counted(events.merge(placements, on="interaction_id"), exposed)
+    def _detect(self, application: str, version: str, window: Window) -> pd.DataFrame:
+        detector = patterns.load_detector(self._conn, application, version)
+        frozen = (detector.embedding_version, detector.describer_version)
+        now = (self._encoder.version, DESCRIBER_VERSION)
+        if frozen != now:
+            raise PermanentError(f"detector {version} was frozen for {' + '.join(frozen)}; this is {' + '.join(now)}")
+        events, described = self._see(application, window)
+        placements = place_events(described, detector.patterns, self._encoder)
+        patterns.save_detections(self._conn, application, version, placements)
+        return events.merge(placements, on="interaction_id")
+
+    def _see(self, application: str, window: Window) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The negative events of a window and their descriptions, as they were known at its end."""
+        key = (application, window)
+        if key not in self._events:
+            extract, known_before = self._settings.extract, window.end
+            signals = negatives.read_signals_of(
+                self._conn, application, window, known_before, extract.candidate_signals
+            )
+            events = extract_negatives(signals, extract)
+            texts = negatives.read_texts(self._conn, events["interaction_id"].tolist(), known_before)
+            self._events[key] = events, describe_failures(texts, self._settings.describe)
+        return self._events[key]
+
+    def exposures(self, application: str, window: Window) -> pd.DataFrame:
+        """The window's sessions per day and version."""
+        key = (application, window)
+        if key not in self._exposures:
+            frame = negatives.count_exposures(self._conn, window, application)
+            self._exposures[key] = frame.assign(date=pd.to_datetime(frame["date"], utc=True))
+        return self._exposures[key]
 
 
 @dg.asset(

@@ -31,22 +31,30 @@ where i.occurred_at >= :start and i.occurred_at < :end
 group by 1, 2, 3 order by 1, 2, 3
 """
 
+# Straight after an import the planner takes a week for one row. So interactions of the week and answers of the week are
+# never joined by time: it would compare each with each. An answer finds its interaction by key.
 _COHORTS = """
-with answered as (
+with answers as (
     select interaction_id, bool_or(signal = 'shown') as is_shown, bool_or(signal <> all(:passive)) as is_answered
     from feedback_loop.feedback where occurred_at >= :start and occurred_at < :end group by 1
+), answered as (
+    select i.application, coalesce(i.cohort, '') as cohort, count(*) filter (where is_shown and is_of_week) as n_shown,
+           count(*) filter (where is_shown and is_answered and is_of_week) as n_responses
+    from answers join feedback_loop.interactions i using (interaction_id),
+         lateral (select i.occurred_at >= :start and i.occurred_at < :end as is_of_week) w
+    group by 1, 2
 ), negative as (
     select application, coalesce(cohort, '') as cohort, count(*) as n_negative
     from feedback_loop.negative_feedback where week = :week group by 1, 2
+), asked as (
+    select application, coalesce(cohort, '') as cohort, count(*) as n_interactions,
+           count(distinct user_hash) as n_users
+    from feedback_loop.interactions where occurred_at >= :start and occurred_at < :end group by 1, 2
 )
-select i.application, coalesce(i.cohort, '') as cohort, count(*) as n_interactions,
-       count(distinct i.user_hash) as n_users, count(*) filter (where a.is_shown) as n_shown,
-       count(*) filter (where a.is_shown and a.is_answered) as n_responses,
-       coalesce(max(n.n_negative), 0) as n_negative
-from feedback_loop.interactions i left join answered a using (interaction_id)
-left join negative n on (n.application, n.cohort) = (i.application, coalesce(i.cohort, ''))
-where i.occurred_at >= :start and i.occurred_at < :end
-group by 1, 2 order by 1, 2
+select application, cohort, n_interactions, n_users, coalesce(n_shown, 0) as n_shown,
+       coalesce(n_responses, 0) as n_responses, coalesce(n_negative, 0) as n_negative
+from asked left join answered using (application, cohort) left join negative using (application, cohort)
+order by 1, 2
 """
 
 _LOOP = """

@@ -6,7 +6,7 @@ week's stages store.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -46,6 +46,20 @@ select application, week, sum(n_interactions)::bigint, sum(n_feedback)::bigint f
     from feedback_loop.feedback f join feedback_loop.interactions i using (interaction_id)
     where f.occurred_at >= :start and f.occurred_at < :end group by 1, 2
 ) facts group by 1, 2 order by 1, 2
+"""
+
+# Looks into facts only where no run is recorded: the years before would have to be counted again every week.
+_NOT_RUN = """
+select distinct cast(start at time zone 'UTC' as date) as week
+from unnest(cast(:applications as text[])) as a(application) cross join unnest(:weeks) as w(start)
+where not exists (select from feedback_loop.week_runs r where r.application = a.application
+                  and r.week = cast(start at time zone 'UTC' as date) and r.is_complete)
+  and (exists (select from feedback_loop.interactions i where i.application = a.application
+               and i.occurred_at >= start and i.occurred_at < start + interval '7 days')
+       or exists (select from feedback_loop.feedback f join feedback_loop.interactions i using (interaction_id)
+                  where i.application = a.application
+                    and f.occurred_at >= start and f.occurred_at < start + interval '7 days'))
+order by 1
 """
 
 
@@ -110,10 +124,17 @@ def stale_weeks(conn: Connection) -> list[date]:
 
 
 def weeks_not_run(conn: Connection, window: Window) -> list[date]:
-    """Weeks of the window that have facts but never ran to their patterns, for any application, oldest first."""
-    complete = sa.select(week_runs.c.application, week_runs.c.week).where(week_runs.c.is_complete)
-    ran = {(a, w) for a, w in conn.execute(complete)}
-    return sorted({week for application, week in count_facts(conn, window) if (application, week) not in ran})
+    """Weeks of the window that have facts but never ran to their patterns, for any application, oldest first.
+
+    Args:
+        conn: inside the caller's transaction.
+        window: whole weeks.
+    """
+    parameters = {
+        "applications": list_applications(conn, window),
+        "weeks": [window.start + timedelta(days=n) for n in range(0, (window.end - window.start).days, 7)],
+    }
+    return list(conn.execute(sa.text(_NOT_RUN), parameters).scalars())
 
 
 def late_facts(conn: Connection, window: Window) -> list[tuple[str, date, int]]:

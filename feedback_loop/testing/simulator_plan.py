@@ -44,7 +44,7 @@ class SimulatorSettings:
     seed: int = 7
     first_week: date = date(2026, 1, 5)
     n_weeks: int = 12
-    sessions_per_week: int = 6400
+    sessions_per_week: int = 5600
     growth: float = 0.02
     application: str = "support-assistant"
     prompt_name: str = "support"
