@@ -44,7 +44,7 @@ def test_interval_of_the_worked_example_of_r() -> None:
 def test_interval_and_p_value_are_those_of_the_binomial_test(
     n_after: int, e_after: float, n_before: int, e_before: float, confidence: float
 ) -> None:
-    """scipy.stats.binomtest is an independent implementation (binomial sums and root finding, not the beta quantile)."""
+    """scipy.stats.binomtest is an independent implementation (binomial sums and root finding)."""
     result = rate_ratio(n_after, e_after, n_before, e_before, confidence, dispersion=1)
     n, p_null = n_after + n_before, e_after / (e_after + e_before)
     exact = stats.binomtest(n_after, n, p_null).proportion_ci(confidence, method="exact")
@@ -153,14 +153,16 @@ def test_arguments_out_of_range_are_named(arguments: tuple[float, ...], words: s
 
 def test_dispersion_of_poisson_days_is_about_one_and_of_bursts_more() -> None:
     rng = np.random.default_rng(5)
-    steady = [dispersion(rng.poisson(20, 28), [1000.0] * 28) for _ in range(200)]
-    bursty = [dispersion(rng.negative_binomial(5, 0.2, 28), [1000.0] * 28) for _ in range(200)]  # variance = 5 means
+    steady = [dispersion(rng.poisson(20, 28).tolist(), [1000.0] * 28) for _ in range(200)]
+    bursty = [
+        dispersion(rng.negative_binomial(5, 0.2, 28).tolist(), [1000.0] * 28) for _ in range(200)
+    ]  # variance = 5 means
     assert np.mean(steady) == pytest.approx(1.1, abs=0.1)  # never under 1, so its mean lies above
     assert np.mean(bursty) == pytest.approx(5, rel=0.15)
 
 
 def test_dispersion_by_hand() -> None:
-    """Days 2, 4, 6 at equal exposures: expected 4; ((4 + 0 + 4) / 4) / 2 = 1. Days 0, 8, 4: (16 + 16 + 0) / 4 / 2 = 4."""
+    """Days 2, 4, 6 at equal exposures: expected 4; (4 + 0 + 4) / 4 / 2 = 1. Days 0, 8, 4: (16 + 16) / 4 / 2 = 4."""
     assert dispersion([2, 4, 6], [10, 10, 10]) == 1
     assert dispersion([0, 8, 4], [10, 10, 10]) == 4
 

@@ -1,0 +1,70 @@
+"""Settings from YAML: what is unknown or wrong is named, never ignored."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from feedback_loop.config import Settings, load_settings, policy_version
+from feedback_loop.environment import Environment
+from feedback_loop.errors import ConfigurationError
+from feedback_loop.extract import ExtractPolicy
+from feedback_loop.verify import VerifyPolicy
+
+
+def load(folder: Path, text: str) -> Settings:
+    path = folder / "feedback_loop.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_settings(Environment(home=folder, config_path=path))
+
+
+def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
+    assert load_settings(Environment(home=tmp_path)) == Settings()
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "{}"])
+def test_an_empty_file_is_the_defaults(tmp_path: Path, text: str) -> None:
+    assert load(tmp_path, text) == Settings()
+
+
+def test_a_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path, "first_week: 2026-03-02\nverify: {bar: 0.5}\nroute: {min_users: 7}\nowners: [a@b.example]"
+    )
+    assert settings.first_week == date(2026, 3, 2)
+    assert settings.verify == replace(VerifyPolicy(), bar=0.5)
+    assert settings.route.min_users == 7
+    assert settings.route.min_occurrences == Settings().route.min_occurrences
+    assert settings.owners == ("a@b.example",)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("firstweek: 2026-03-02", "firstweek"),
+        ("route: {min_user: 7}", r"route\.min_user"),
+        ("first_week: 2026-03-04", "2026-03-04 is a Wednesday"),
+        ("first_week: soon", "first_week"),
+        ("verify: {bar: much}", r"verify\.bar"),
+        ("late_facts_weeks: 0", "late_facts_weeks"),
+        ("a: [1", "is no YAML"),
+        ("- just\n- a list", "feedback_loop.yaml"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_file(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        load(tmp_path, text)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_missing_file_is_an_error_and_not_the_defaults(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"missing\.yaml cannot be read"):
+        load_settings(Environment(home=tmp_path, config_path=tmp_path / "missing.yaml"))
+
+
+def test_the_name_of_a_policy_follows_its_content() -> None:
+    same, other = ExtractPolicy(), ExtractPolicy(min_edit_distance=0.5)
+    assert policy_version(same) == policy_version(ExtractPolicy())
+    assert policy_version(same) != policy_version(other)
+    assert policy_version(same).startswith("ExtractPolicy-")

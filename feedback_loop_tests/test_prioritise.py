@@ -1,0 +1,71 @@
+"""The numbers of a pattern's week and which pattern comes first."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from feedback_loop.prioritise import PATTERN_WEEKS, prioritise_patterns
+
+
+def member(pattern: str, n: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "pattern_id": pattern,
+        "interaction_id": f"{pattern}-{n}",
+        "session_key": f"{pattern}-s{n}",
+        "user_hash": f"u{n}",
+        "severity": 2,
+        "weight": 1.0,
+    } | fields
+
+
+def members(*rows: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=list(member("p", 0)))
+
+
+def test_counts_of_a_week() -> None:
+    found = prioritise_patterns(
+        members(
+            member("p", 1),
+            member("p", 2, session_key="p-s1", severity=4),  # a second bad answer in the same session
+            member("p", 3, user_hash=None, weight=4.0),
+            member("p", 4, user_hash="u1"),
+        ),
+        exposures=1000,
+    )
+    row = found.iloc[0]
+    assert (row["n_occurrences"], row["n_sessions"], row["n_users"]) == (4, 3, 1 + 1)
+    assert row["affected"] == 1 + 4 + 1
+    assert row["rate"] == pytest.approx(0.006)
+    assert row["mean_severity"] == pytest.approx(2.5)
+    assert row["score"] == pytest.approx(6 * 2.5)
+    assert row["rank"] == 1
+
+
+def test_frequency_times_severity_decides() -> None:
+    often = [member("often", n, severity=1) for n in range(10)]
+    badly = [member("badly", n, severity=4) for n in range(3)]
+    rare = [member("rare", 1, severity=4)]
+    found = prioritise_patterns(members(*rare, *often, *badly), exposures=500)
+    assert list(zip(found["pattern_id"], found["rank"], strict=True)) == [("badly", 1), ("often", 2), ("rare", 3)]
+
+
+def test_without_exposures_there_is_no_rate_and_still_an_order() -> None:
+    found = prioritise_patterns(members(member("a", 1), member("b", 1), member("b", 2)), exposures=0)
+    assert found["pattern_id"].tolist() == ["b", "a"]
+    for column in ("exposures", "rate", "score"):
+        assert np.isnan(found[column]).all(), column
+
+
+def test_equals_are_ordered_by_id_whatever_the_order_of_rows() -> None:
+    rows = [member(p, n) for p in "cab" for n in range(2)]
+    forward, backward = (prioritise_patterns(members(*part), 100) for part in (rows, rows[::-1]))
+    assert forward["pattern_id"].tolist() == ["a", "b", "c"]
+    pd.testing.assert_frame_equal(forward, backward)
+
+
+def test_a_week_without_members_is_empty_and_has_its_columns() -> None:
+    found = prioritise_patterns(members(), exposures=100)
+    assert found.empty
+    assert list(found.columns) == list(PATTERN_WEEKS.columns)
