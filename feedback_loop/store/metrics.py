@@ -13,40 +13,43 @@ from sqlalchemy import Connection
 from feedback_loop.records import Window
 from feedback_loop.store.frames import copy_frame, read_frame
 
+# Straight after an import the planner takes a week for one row, and then works out anew for each of its rows what is
+# joined to it. So every part is counted on its own before it is joined, once ("materialized"), and answers find their
+# interactions by key, never by week.
 _VERSIONS = """
-select i.application, coalesce(i.prompt_name, '') as prompt_name, i.prompt_version, count(*) as n_interactions,
-       coalesce(max(e.exposures), 0) as exposures, coalesce(max(n.n_negative), 0) as n_negative,
-       percentile_cont(.5) within group (order by latency_ms) as latency_p50_ms,
-       percentile_cont(.95) within group (order by latency_ms) as latency_p95_ms, sum(cost_usd) as cost_usd
-from feedback_loop.interactions i
-left join (select application, prompt_name, prompt_version, sum(n_exposures) as exposures
-           from feedback_loop.exposures where week = :week group by 1, 2, 3) e
-     on (e.application, e.prompt_name, e.prompt_version)
-        = (i.application, coalesce(i.prompt_name, ''), i.prompt_version)
-left join (select application, prompt_name, prompt_version, count(*) as n_negative
-           from feedback_loop.negative_feedback where week = :week group by 1, 2, 3) n
-     on (n.application, n.prompt_name, n.prompt_version)
-        = (i.application, coalesce(i.prompt_name, ''), i.prompt_version)
-where i.occurred_at >= :start and i.occurred_at < :end
-group by 1, 2, 3 order by 1, 2, 3
+with asked as materialized (
+    select application, coalesce(prompt_name, '') as prompt_name, prompt_version, count(*) as n_interactions,
+           percentile_cont(.5) within group (order by latency_ms) as latency_p50_ms,
+           percentile_cont(.95) within group (order by latency_ms) as latency_p95_ms, sum(cost_usd) as cost_usd
+    from feedback_loop.interactions where occurred_at >= :start and occurred_at < :end group by 1, 2, 3
+), exposed as materialized (
+    select application, prompt_name, prompt_version, sum(n_exposures) as exposures
+    from feedback_loop.exposures where week = :week group by 1, 2, 3
+), negative as materialized (
+    select application, prompt_name, prompt_version, count(*) as n_negative
+    from feedback_loop.negative_feedback where week = :week group by 1, 2, 3
+)
+select application, prompt_name, prompt_version, n_interactions, coalesce(exposures, 0) as exposures,
+       coalesce(n_negative, 0) as n_negative, latency_p50_ms, latency_p95_ms, cost_usd
+from asked left join exposed using (application, prompt_name, prompt_version)
+     left join negative using (application, prompt_name, prompt_version)
+order by 1, 2, 3
 """
 
-# Straight after an import the planner takes a week for one row. So interactions of the week and answers of the week are
-# never joined by time: it would compare each with each. An answer finds its interaction by key.
 _COHORTS = """
 with answers as (
     select interaction_id, bool_or(signal = 'shown') as is_shown, bool_or(signal <> all(:passive)) as is_answered
     from feedback_loop.feedback where occurred_at >= :start and occurred_at < :end group by 1
-), answered as (
+), answered as materialized (
     select i.application, coalesce(i.cohort, '') as cohort, count(*) filter (where is_shown and is_of_week) as n_shown,
            count(*) filter (where is_shown and is_answered and is_of_week) as n_responses
     from answers join feedback_loop.interactions i using (interaction_id),
          lateral (select i.occurred_at >= :start and i.occurred_at < :end as is_of_week) w
     group by 1, 2
-), negative as (
+), negative as materialized (
     select application, coalesce(cohort, '') as cohort, count(*) as n_negative
     from feedback_loop.negative_feedback where week = :week group by 1, 2
-), asked as (
+), asked as materialized (
     select application, coalesce(cohort, '') as cohort, count(*) as n_interactions,
            count(distinct user_hash) as n_users
     from feedback_loop.interactions where occurred_at >= :start and occurred_at < :end group by 1, 2
