@@ -30,6 +30,7 @@ ROUTES: dict[Cause, str] = {
     "unknown": "triage",
 }
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#|!~])")
+_BLOCK_START = re.compile(r"^(\d*)([-+=.)])")
 _SCHEME = re.compile(r"\b(https?|ftp|javascript|data|mailto):", re.IGNORECASE)
 
 
@@ -128,8 +129,9 @@ def _ticket_body(state: PatternState, row: Mapping[str, float], looks: Sequence[
 
 
 def inert(text: str) -> str:
-    """User text as Markdown that shows the text and does nothing: no links, images, HTML or mentions."""
-    escaped = _MARKDOWN.sub(r"\\\1", _SCHEME.sub(lambda m: f"{m.group(1)}[:]", text))
+    """User text as one line of Markdown that shows the text and does nothing: no links, HTML, lists or mentions."""
+    one_line = " ".join(_SCHEME.sub(lambda m: f"{m.group(1)}[:]", text).split())
+    escaped = _BLOCK_START.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", one_line))
     return escaped.replace("@", "@\u2060")
 
 

@@ -147,6 +147,7 @@ def _found(
     """A pattern for every fresh group that is coherent enough to have a threshold."""
     terms = distinctive_terms([events["description"].iloc[rows].tolist() for rows in groups])
     has_retrieval = bool((events["n_documents"] > 0).mean() > 0.5)
+    bar = _cohesion(vectors[~events["is_inferred"].to_numpy(dtype=bool)]) + policy.min_cohesion
     founded = []
     for rows, words in zip(groups, terms, strict=True):
         members, own = events.iloc[rows], vectors[rows]
@@ -167,8 +168,15 @@ def _found(
             threshold=policy.min_similarity,
             exemplars=_exemplars(members, own, policy.max_exemplars),
         )
-        founded.append(replace(pattern, threshold=_threshold(pattern, own, embedder, policy)))
+        if _cohesion(embedder.encode([e.text for e in pattern.exemplars])) >= bar:
+            founded.append(replace(pattern, threshold=_threshold(pattern, own, embedder, policy)))
     return founded
+
+
+def _cohesion(vectors: Vectors) -> float:
+    """Mean cosine of two different rows; 0 where there are no two."""
+    n, total = len(vectors), vectors.sum(axis=0)
+    return float((total @ total - n) / (n * (n - 1))) if n > 1 else 0.0
 
 
 def pattern_id(application: str, first_week: date, medoid_interaction_id: str) -> str:

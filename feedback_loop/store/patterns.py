@@ -157,10 +157,13 @@ def read_pattern_weeks(conn: Connection, week: date, application: str | None = N
 
 def save_detections(conn: Connection, application: str, detector_version: str, frame: pd.DataFrame) -> None:
     """Add placements by a frozen detector (frame `records.PLACEMENTS`); the same event is placed the same way again."""
-    of_version = (detections.c.application == application) & (detections.c.detector_version == detector_version)
-    conn.execute(
-        detections.delete().where(of_version, detections.c.interaction_id.in_(frame["interaction_id"].tolist()))
-    )
+    # One array of ids: SQLAlchemy's `in_` would render a parameter for each.
+    statement = """
+        delete from feedback_loop.detections
+        where application = :application and detector_version = :version and interaction_id = any(:ids)
+    """
+    parameters = {"application": application, "version": detector_version, "ids": frame["interaction_id"].tolist()}
+    conn.execute(sa.text(statement), parameters)
     copy_frame(conn, detections, frame.assign(application=application, detector_version=detector_version))
 
 
