@@ -184,9 +184,9 @@ def check(record: Record) -> Record:
         record.deployed_at = _utc("deployed_at", record.deployed_at)
         record.application = record.application or DEFAULT_APPLICATION
         record.rollout_share = record.rollout_share or 1.0
-        record.fixes = record.fixes or []
-        if record.prompt_version is None and not record.fixes:
+        if record.prompt_version is None and record.fixes is None:
             raise Rejection("a deployment needs 'prompt_version' or 'fixes'")
+        record.fixes = record.fixes or []
     return record
 
 

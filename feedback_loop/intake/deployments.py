@@ -26,7 +26,7 @@ def record_deployment(
     prompt_name: str | None = None,
     prompt_version: str | None = None,
     rollout_share: float = 1.0,
-    fixes: Sequence[str] = (),
+    fixes: Sequence[str] | None = None,
     rationale: str | None = None,
     deployment_id: str | None = None,
 ) -> str:
@@ -60,7 +60,7 @@ def record_deployment(
         "prompt_name": prompt_name,
         "prompt_version": prompt_version,
         "rollout_share": rollout_share,
-        "fixes": list(fixes),
+        "fixes": None if fixes is None else list(fixes),
         "rationale": rationale,
     }
     try:

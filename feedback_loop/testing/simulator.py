@@ -23,7 +23,6 @@ from feedback_loop.errors import InputError
 from feedback_loop.testing.simulator_feedback import draw_reactions
 from feedback_loop.testing.simulator_plan import (
     FAILURES,
-    FIRST_VERSION,
     SimulatedDeployment,
     SimulatorSettings,
     deployment_records,
@@ -126,8 +125,7 @@ def write_simulation(
 ) -> dict[str, int]:
     """Write every week as `week-YYYY-MM-DD.jsonl.gz`, and `truth.json`, which the loop never reads.
 
-    Deployments come on the plan's own dates and are written with `fixes: []`: nobody read a ticket. One that is no
-    prompt release names the version that stays live, for a record has to name a version or a fix.
+    Deployments come on the plan's own dates and are written with `fixes: []`: nobody read a ticket.
 
     Args:
         out_dir: made where it does not exist; files in it are overwritten.
@@ -145,7 +143,7 @@ def write_simulation(
     except OSError as error:
         raise InputError(f"cannot write the simulation to {out_dir}: {error}") from error
     simulator, deployments = Simulator(settings), planned_deployments(settings)
-    planned = _unclaimed_records(deployments, settings)
+    planned = [r for d in deployments for r in deployment_records(d, settings, (), "planned change")]
     counts = {}
     for index in range(settings.n_weeks):
         start, end = (format_time(settings.week_start(n)) for n in (index, index + 1))
@@ -156,15 +154,6 @@ def write_simulation(
             on_progress(name, counts[name])
     (out_dir / "truth.json").write_text(json.dumps(simulator.truth(), indent=1, sort_keys=True), encoding="utf-8")
     return counts
-
-
-def _unclaimed_records(deployments: Sequence[SimulatedDeployment], settings: SimulatorSettings) -> list[Record]:
-    records, version = [], FIRST_VERSION
-    for deployment in deployments:
-        version = deployment.prompt_version or version
-        named = {"prompt_name": settings.prompt_name, "prompt_version": version}
-        records += [r | named for r in deployment_records(deployment, settings, (), "planned change")]
-    return records
 
 
 def _time(record: Record) -> str:

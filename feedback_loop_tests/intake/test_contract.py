@@ -89,6 +89,7 @@ def test_a_fault_is_named_in_plain_words(data: bytes, reason: str) -> None:
         evaluation(score=1),
         deployment(prompt_version=None, fixes=["UNKNOWN-1"]),
         deployment(fixes=[]),
+        deployment(prompt_version=None, fixes=[]),
     ],
     ids=str,
 )

@@ -171,7 +171,7 @@ class TestWeeks:
 
     def test_size_of_the_demo(self, simulated: Simulated) -> None:
         assert 110_000 <= len(simulated.records("interaction")) <= 150_000
-        assert 58_000 <= len(simulated.records("feedback")) <= 70_000
+        assert 48_000 <= len(simulated.records("feedback")) <= 60_000
 
 
 def rates(simulated: Simulated, failure: PlantedFailure, spans: list[tuple[datetime, datetime]]) -> list[float]:
@@ -301,7 +301,9 @@ class TestWriteSimulation:
         assert len(records) == sum(counts.values())
         deployments = [record for record in records if record["type"] == "deployment"]
         assert [d["fixes"] for d in deployments] == [[]] * len(deployments)
-        assert [(d["prompt_version"], d["rollout_share"]) for d in deployments if d["prompt_version"] == "2"][:2] == [
+        assert [(d["prompt_version"], d["rollout_share"]) for d in deployments if d.get("prompt_version") == "2"][
+            :2
+        ] == [
             ("2", 0.2),
             ("2", 1.0),
         ]

@@ -33,7 +33,8 @@ def test_every_failure_has_many_ways_to_say_it() -> None:
 
 def test_identical_comments_are_rare(comments: dict[str, list[str]]) -> None:
     for failure_id, texts in comments.items():
-        assert Counter(texts).most_common(1)[0][1] / len(texts) < 0.04, failure_id
+        # The commonest of few comments is a larger share of them by chance alone.
+        assert Counter(texts).most_common(1)[0][1] / len(texts) < 0.03 + 0.4 / len(texts) ** 0.5, failure_id
         in_a_week = texts[:150]
         assert len(set(in_a_week)) / len(in_a_week) > 0.75, failure_id
 
