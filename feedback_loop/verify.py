@@ -10,9 +10,9 @@ complete when it is looked at; the window before is therefore cut off in the sam
 known before the end of its own window.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,9 @@ from feedback_loop.records import (
 from feedback_loop.stats.rates import RateRatio, dispersion, rate_ratio
 
 METHOD_VERSION = "exact-1"
+_SUPERSEDED = (
+    "another fix of the same pattern followed, so the days after cannot be told apart; that fix is judged next"
+)
 
 AFFECTED = FrameShape(
     "affected",  # one row per negative interaction that the frozen detector gave to the pattern
@@ -80,6 +83,7 @@ class Look:
     day: int
     before: Window
     after: Window
+    is_superseded: bool = False  # another fix of the pattern lies in the window after
 
 
 def look_of(fix: Fix, day: int) -> Look:
@@ -99,6 +103,9 @@ def due_looks(
 ) -> list[Look]:
     """Looks whose window has ended by `as_of` and that have no row yet; none after a final verdict.
 
+    A further fix of the same pattern ends the looks at the one before it, for what follows is the work of both: the
+    first look that would reach past it is due as superseded, and the rest never.
+
     Args:
         fixes: deployed changes.
         done: fix_id -> look day -> verdict, of this method version.
@@ -109,8 +116,23 @@ def due_looks(
     for fix in fixes:
         rows = done.get(fix.fix_id, {})
         if FINAL_VERDICTS.isdisjoint(rows.values()):
-            due += [look_of(fix, day) for day in policy.looks if day not in rows]
+            due += [look for look in _looks_until(fix, _superseded_at(fix, fixes), policy) if look.day not in rows]
     return [look for look in due if look.after.end <= as_of]
+
+
+def _looks_until(fix: Fix, superseded_at: datetime, policy: VerifyPolicy) -> Iterator[Look]:
+    for look in (look_of(fix, day) for day in policy.looks):
+        if look.after.end > superseded_at:
+            yield replace(look, is_superseded=True)
+            return
+        yield look
+
+
+def _superseded_at(fix: Fix, fixes: Sequence[Fix]) -> datetime:
+    """The day of the next fix of the same pattern; the end of time where there is none."""
+    same = (f for f in fixes if (f.application, f.pattern_id) == (fix.application, fix.pattern_id))
+    later = (midnight(f.deployed_at.date()) for f in same if f.deployed_at > fix.deployed_at)
+    return min(later, default=datetime.max.replace(tzinfo=UTC))
 
 
 def verify_look(look: Look, affected: pd.DataFrame, exposures: pd.DataFrame, policy: VerifyPolicy) -> Verification:
@@ -129,9 +151,9 @@ def verify_look(look: Look, affected: pd.DataFrame, exposures: pd.DataFrame, pol
     daily_after = _daily(look.after, *_side(look, affected, exposures, after=True))
     before, after = _count(daily_before), _count(daily_after)
     spread = _dispersion(daily_before, daily_after, before, after)
-    blocked = _guard(daily_before, before, after, spread, policy)
+    blocked = _SUPERSEDED if look.is_superseded else _guard(daily_before, before, after, spread, policy)
     if blocked:
-        is_last = look.day == policy.looks[-1]
+        is_last = look.day == policy.looks[-1] and not look.is_superseded
         verdict: Verdict = "not_shown" if is_last and after.exposures > 0 and before.exposures > 0 else "pending"
         return _verification(look, verdict, blocked, before, after, policy)
     confidence = dict(zip(policy.looks, policy.confidences, strict=True))[look.day]
@@ -214,6 +236,12 @@ def _decide(look: Look, ratio: RateRatio, confidence: float, policy: VerifyPolic
     return "inconclusive", f"not enough evidence yet at {confidence:.0%} confidence"
 
 
+def _expected_sessions(before: RateCount, after: RateCount) -> float:
+    """Affected sessions that would have been seen without the fix: in the unit of `n_after`, not weighted."""
+    seen, weight = (after.n_sessions, after.affected) if after.n_sessions else (before.n_sessions, before.affected)
+    return before.affected / before.exposures * after.exposures * seen / weight
+
+
 def _verification(
     look: Look,
     verdict: Verdict,
@@ -226,8 +254,7 @@ def _verification(
     spread: float | None = None,
 ) -> Verification:
     later = [day for day in policy.looks if day > look.day]
-    is_open = verdict not in FINAL_VERDICTS and bool(later)
-    has_ratio = ratio is not None
+    is_open = verdict not in FINAL_VERDICTS and bool(later) and not look.is_superseded
     return Verification(
         application=look.fix.application,
         fix_id=look.fix.fix_id,
@@ -241,7 +268,7 @@ def _verification(
         exposures_before=before.exposures if before.exposures > 0 else None,
         n_after=after.n_sessions if after.exposures > 0 else None,
         exposures_after=after.exposures if after.exposures > 0 else None,
-        n_expected=before.affected / before.exposures * after.exposures if has_ratio else None,
+        n_expected=_expected_sessions(before, after) if ratio else None,
         reduction=1 - ratio.ratio if ratio else None,
         ci_low=1 - ratio.ci_high if ratio else None,
         ci_high=1 - ratio.ci_low if ratio else None,

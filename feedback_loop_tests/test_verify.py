@@ -1,6 +1,7 @@
 """Verdicts: which looks are due, what each window holds, and every word a look can say."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -240,7 +241,7 @@ def test_weights_count_in_the_rate_and_widen_the_interval() -> None:
     sampled = verify_look(look, affected.assign(weight=2.0), exposed.assign(n_exposures=2000.0), POLICY)
     assert sampled.reduction == pytest.approx(full.reduction)
     assert (sampled.n_before, sampled.exposures_before) == (140, 28_000)
-    assert sampled.n_expected == pytest.approx(280)
+    assert sampled.n_expected == pytest.approx(140)  # like n_after: sessions as they are captured
     # Counts double and dispersion doubles: an independent case is still one captured session.
     assert (sampled.ci_low, sampled.ci_high) == pytest.approx((full.ci_low, full.ci_high), abs=1e-9)
 
@@ -295,3 +296,20 @@ def test_a_cut_of_80_percent_at_500_cases_is_called_effective() -> None:
         rng = np.random.default_rng(seed)
         words.append(verdict_of(14, list(rng.poisson(36, 14)), list(rng.poisson(7.2, 14))).verdict)
     assert set(words) == {"effective"}
+
+
+def test_a_further_fix_of_the_same_pattern_ends_the_looks_at_the_one_before() -> None:
+    first = fix()
+    second = replace(fix(), fix_id="second", deployed_at=first.deployed_at + timedelta(days=18))
+    other = replace(fix(), fix_id="other", pattern_id="p-other", deployed_at=first.deployed_at + timedelta(days=3))
+    as_of = first.deployed_at + timedelta(days=60)
+    due = [look for look in due_looks([first, second, other], {}, as_of, POLICY) if look.fix == first]
+    assert [(look.day, look.is_superseded) for look in due] == [(14, False), (21, True)]
+    affected = pd.concat([events_of(due[1].before, [10] * 21), events_of(due[1].after, [1] * 21)])
+    exposed = pd.concat([exposures_of(due[1].before, 1000), exposures_of(due[1].after, 1000)])
+    result = verify_look(due[1], affected, exposed, POLICY)
+    assert (result.verdict, result.reduction, result.next_look_at) == ("pending", None, None)
+    assert "another fix of the same pattern" in result.reason
+    assert not due_looks(
+        [first, second], {first.fix_id: {14: "inconclusive", 21: "pending"}, "second": {}}, second.deployed_at, POLICY
+    )

@@ -28,5 +28,8 @@ def post_alert(webhook: str, text: str) -> None:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310
             pass
     except (urllib.error.URLError, TimeoutError, OSError) as error:
-        reason = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
+        reason = type(error).__name__
+        if isinstance(error, urllib.error.HTTPError):
+            reason = f"HTTP {error.code}"
+            error.close()  # it holds the connection
         raise TransientError(f"the alert webhook did not take the message ({reason})") from error
