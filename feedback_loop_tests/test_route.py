@@ -1,0 +1,218 @@
+"""Which patterns earn a ticket, what it says, and what a verdict does to it. User text does nothing in Markdown."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt  # comes with rich
+
+from feedback_loop.records import Exemplar, Fix, PatternState, Verification
+from feedback_loop.route import (
+    RoutePolicy,
+    TicketDraft,
+    inert,
+    plan_deployed_comments,
+    plan_tickets,
+    plan_verdict_events,
+    verdict_sentence,
+)
+from feedback_loop_tests.store.test_patterns import state
+
+POLICY = RoutePolicy(max_new_tickets=3)
+LOOKS = (14, 21, 28, 42)
+AS_OF = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def plan(*patterns: tuple[PatternState, dict[str, Any]], has_ticket: frozenset[str] = frozenset()) -> list[TicketDraft]:
+    rows = [
+        {"pattern_id": p.pattern_id, "n_occurrences": 20, "n_users": 9, "rate": 0.0123, "rank": n} | numbers
+        for n, (p, numbers) in enumerate(patterns, start=1)
+    ]
+    return plan_tickets([p for p, _ in patterns], pd.DataFrame(rows), has_ticket, LOOKS, POLICY)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "fields", "earns"),
+    [
+        ({}, {}, True),
+        ({"n_occurrences": 10, "n_users": 3}, {}, True),
+        ({"n_occurrences": 9}, {}, False),
+        ({"n_users": 2}, {}, False),
+        ({}, {"status": "candidate"}, False),
+        ({}, {"status": "dormant"}, False),
+    ],
+)
+def test_floors(numbers: dict[str, Any], fields: dict[str, Any], earns: bool) -> None:
+    assert len(plan((state(**fields), numbers))) == earns
+
+
+def test_the_first_by_rank_get_the_weeks_tickets() -> None:
+    many = [(state(f"p{n}"), {"rank": 6 - n}) for n in range(1, 6)]
+    assert [d.pattern_id for d in plan(*many)] == ["p5", "p4", "p3"]
+
+
+def test_a_pattern_with_a_ticket_gets_no_second_and_takes_no_place() -> None:
+    drafts = plan(*((state(f"p{n}"), {}) for n in range(1, 6)), has_ticket=frozenset({"p1", "p3"}))
+    assert [d.pattern_id for d in drafts] == ["p2", "p4", "p5"]
+
+
+@pytest.mark.parametrize(
+    ("cause", "route"),
+    [
+        ("prompt", "prompt fix"),
+        ("retrieval", "retrieval fix"),
+        ("product", "product change"),
+        ("model", "model limitation"),
+        ("unknown", "triage"),
+    ],
+)
+def test_the_cause_decides_where_it_goes(cause: str, route: str) -> None:
+    assert plan((state(likely_cause=cause), {}))[0].route == route
+
+
+def test_priority_follows_severity_and_the_first_three_are_one_step_higher() -> None:
+    assert [plan((state(severity=s), {"rank": 9}))[0].priority for s in (1, 2, 3, 4)] == [4, 3, 2, 1]
+    assert [plan((state(severity=s), {"rank": 3}))[0].priority for s in (1, 2, 3, 4)] == [3, 2, 1, 1]
+
+
+def test_the_ticket_says_what_a_reader_needs() -> None:
+    (draft,) = plan((state(), {}))
+    for words in (
+        "20 unhappy answers to 9 known users, 12.3 of 1,000 sessions. Severity 2 of 4.",
+        "first seen in the week of 2026-01-05",
+        "feedback-loop deployed VERSION --fixes",
+        "14 days later",
+        "after 21, 28, 42 days",
+    ):
+        assert words in draft.body
+
+
+def test_a_rate_that_is_not_known_is_left_out() -> None:
+    (draft,) = plan((state(), {"rate": float("nan")}))
+    assert "of 1,000 sessions" not in draft.body
+    assert "nan" not in draft.body
+
+
+HOSTILE = [
+    "[click](javascript:alert(1))",
+    "![x](https://evil.example/p.png)",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "https://evil.example/login",
+    "www.evil.example",
+    "@everyone look",
+    "# Heading",
+    "```\ncode\n```",
+    "`code`",
+    "**bold** _it_ ~~no~~",
+    "| a | b |",
+    "---",
+    "<!-- event deployed:x -->",
+    "&lt;script&gt;",
+    "- item",
+    "1. item",
+    "> quote",
+    "[ref]: http://evil.example",
+    "x\n\n# Heading in a later line",
+    "x\n---\nstatus: done",
+]
+
+
+def rendered(text: str) -> str:
+    return str(MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(text))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_users_write_does_nothing_in_a_ticket(text: str) -> None:
+    hostile = state(name=text, exemplars=(Exemplar("i", text),))
+    plain = state(name="plain", exemplars=(Exemplar("i", "plain"),))
+    (draft,), (harmless,) = plan((hostile, {})), plan((plain, {}))
+    tags = r"<(/?[a-zA-Z!][^\s>]*)"
+    page = rendered(f"# {draft.title}\n\n{draft.body}")
+    assert re.findall(tags, page) == re.findall(tags, rendered(f"# {harmless.title}\n\n{harmless.body}")), page
+    assert "@everyone" not in draft.body + draft.title
+    assert "https://evil" not in draft.body + draft.title
+
+
+@given(st.text(max_size=60))
+def test_inert_text_keeps_every_word(text: str) -> None:
+    shown = inert(text).replace("\\", "").replace("\u2060", "").replace("[:]", ":")
+    assert re.findall(r"[^\W_]+", shown) == re.findall(r"[^\W_]+", text)
+
+
+def verification(**fields: Any) -> Verification:
+    values: dict[str, Any] = {
+        "application": "shop",
+        "fix_id": "f1",
+        "pattern_id": "p1",
+        "look_day": 14,
+        "verdict": "effective",
+        "reason": "the rate fell",
+        "as_of": AS_OF,
+        "n_before": 100,
+        "exposures_before": 1000.0,
+        "n_after": 20,
+        "exposures_after": 1000.0,
+        "n_expected": 100.0,
+        "reduction": 0.8,
+        "ci_low": 0.6,
+        "ci_high": 0.9,
+        "confidence": 0.99,
+    }
+    return Verification(**(values | fields))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind"),
+    [
+        ("effective", "close"),
+        ("worse", "reopen"),
+        ("ineffective", "reopen"),
+        ("not_shown", "reopen"),
+        ("partial", "comment"),
+        ("pending", "comment"),
+        ("inconclusive", "comment"),
+    ],
+)
+def test_what_each_verdict_does_to_its_ticket(verdict: str, kind: str) -> None:
+    (event,) = plan_verdict_events([verification(verdict=verdict)], {"p1": "Broken *links*"})
+    assert (event.kind, event.event_key, event.occurred_at) == (kind, "verdict:f1:14", AS_OF)
+    assert event.body.startswith(r"Broken \*links\*: ")
+
+
+def test_events_come_in_the_order_of_the_looks() -> None:
+    later = AS_OF.replace(month=4)
+    looks = [verification(look_day=21, as_of=later), verification(fix_id="f2"), verification()]
+    assert [e.event_key for e in plan_verdict_events(looks, {})] == ["verdict:f1:14", "verdict:f2:14", "verdict:f1:21"]
+
+
+def test_a_verdict_in_words() -> None:
+    assert verdict_sentence(verification()) == (
+        "Effective on day 14: 80% fewer affected sessions than expected without the fix "
+        "(99% range of the cut 60% to 90%; expected 100, saw 20). The rate fell."
+    )
+    worse = verification(verdict="worse", reduction=-0.5, ci_low=-0.9, ci_high=-0.1)
+    assert "50% more affected sessions" in verdict_sentence(worse)
+
+
+def test_a_verdict_without_numbers_gives_the_reason_and_the_next_day() -> None:
+    nothing = verification(
+        verdict="pending", reason="too rare", reduction=None, ci_low=None, next_look_at=AS_OF.replace(day=9)
+    )
+    assert verdict_sentence(nothing) == "Pending on day 14: too rare. Next look on 2026-03-09."
+
+
+def test_a_deployment_is_said_on_its_ticket_once_with_the_day_of_the_verdict() -> None:
+    fix = Fix("shop", "f1", "p1", "FL-1", "d", "support", "v*2", AS_OF, "det", "deployment")
+    (event,) = plan_deployed_comments([fix], {"f1": "2026-03-16"})
+    assert (event.kind, event.event_key) == ("comment", "deployed:f1")
+    assert event.body == (
+        r"A fix was deployed on 2026-03-02 with prompt version v\*2. The first verdict comes on 2026-03-16."
+    )
+    (unversioned,) = plan_deployed_comments([replace(fix, prompt_version=None)], {"f1": "2026-03-16"})
+    assert "version" not in unversioned.body
