@@ -1,25 +1,19 @@
 """Small made-up traffic for the tests of the loop, imported through the real importer.
 
-Belongs here: records, a few failures in users' words, a database that one module shares, and the loop on it. Does not
-belong here: anything a test asserts.
+Belongs here: records, and a few failures in users' words. Does not belong here: Dagster (`defs/world.py`), which takes
+seconds to import, and anything a test asserts.
 """
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
-from feedback_loop.definitions import build_definitions
-from feedback_loop.defs.resources import Alerts, Database, TrackerResource
-from feedback_loop.defs.runs import Loop
 from feedback_loop.intake.importing import ImportSummary, import_paths
 
 Record = dict[str, Any]
@@ -147,46 +141,3 @@ def rows(engine: Engine, table: str, without: Sequence[str] = ()) -> list[dict[s
     with engine.connect() as conn:
         found = conn.execute(sa.text(f"select * from feedback_loop.{table} t order by t::text")).mappings()
         return [{k: v for k, v in row.items() if k not in without} for row in found]
-
-
-@dataclass(frozen=True)
-class World:
-    """A database, a ticket directory and the loop on them, with an ephemeral Dagster instance."""
-
-    engine: Engine
-    folder: Path
-    loop: Loop
-    definitions: dg.Definitions
-    instance: dg.DagsterInstance
-
-    @property
-    def tickets_dir(self) -> Path:
-        return self.folder / "tickets"
-
-    def add(self, records: Iterable[Record]) -> None:
-        import_records(self.engine, self.folder, records)
-
-    def rows(self, table: str, without: Sequence[str] = ()) -> list[dict[str, Any]]:
-        return rows(self.engine, table, without=without)
-
-    def value(self, query: str, **parameters: Any) -> Any:
-        with self.engine.connect() as conn:
-            return conn.execute(sa.text(query), parameters).scalar()
-
-    def execute(self, statement: str, **parameters: Any) -> None:
-        with self.engine.begin() as conn:
-            conn.execute(sa.text(statement), parameters)
-
-
-@contextmanager
-def open_world(engine: Engine, folder: Path, webhook: str | None = None, **overrides: Any) -> Iterator[World]:
-    """The real definitions on this database and directory."""
-    url = engine.url.render_as_string(hide_password=False)
-    resources: dict[str, Any] = {
-        "database": Database(url=url),
-        "tracker": TrackerResource(directory=str(folder / "tickets")),
-        "alerts": Alerts(webhook=webhook),
-    }
-    definitions = build_definitions(resources | overrides)
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield World(engine, folder, Loop(definitions, instance, engine), definitions, instance)

@@ -55,9 +55,13 @@ def test_round_trip(engine: Engine, rows: list[tuple[Any, ...]]) -> None:
 
 def test_missing_numbers_and_times_are_null(engine: Engine) -> None:
     table = sa.Table(
-        "stamps", sa.MetaData(schema="feedback_loop"), sa.Column("at", sa.TIMESTAMP(timezone=True)), sa.Column("day", sa.Date),
-        sa.Column("share", sa.Double), sa.Column("flag", sa.Boolean),
-    )  # fmt: skip
+        "stamps",
+        sa.MetaData(schema="feedback_loop"),
+        sa.Column("at", sa.TIMESTAMP(timezone=True)),
+        sa.Column("day", sa.Date),
+        sa.Column("share", sa.Double),
+        sa.Column("flag", sa.Boolean),
+    )
     moment = datetime(2026, 1, 5, 12, 30, 0, 123456, tzinfo=UTC)
     frame = pd.DataFrame(
         {

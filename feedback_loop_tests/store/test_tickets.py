@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine
 
 from feedback_loop.records import Ticket, TicketEvent
@@ -76,9 +75,9 @@ def test_two_connections_at_once_make_one_ticket_and_no_gap(engine: Engine) -> N
 
 
 def test_a_transaction_that_fails_takes_its_number_back(engine: Engine) -> None:
-    with pytest.raises(ZeroDivisionError), engine.begin() as conn:
+    with engine.connect() as conn:
         ledger.add_ticket(conn, ticket("lost"), "local")
-        raise ZeroDivisionError
+        conn.rollback()
     with engine.begin() as conn:
         assert ledger.add_ticket(conn, ticket("next"), "local").ticket_number == 1
 

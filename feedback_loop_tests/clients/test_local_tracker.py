@@ -1,0 +1,106 @@
+"""Tickets as files that people read and edit."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from feedback_loop.clients.local_tracker import LocalTracker
+from feedback_loop.errors import InputError, PermanentError
+from feedback_loop_tests.contracts.test_tracker import event, status, ticket
+
+
+@pytest.fixture
+def tracker(tmp_path: Path) -> LocalTracker:
+    return LocalTracker(tmp_path / "tickets")
+
+
+def edit(tracker: LocalTracker, old: str, new: str, key: str = "FL-1") -> Path:
+    path = tracker.directory / f"{key}.md"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return path
+
+
+def test_the_file_reads_well(tracker: LocalTracker) -> None:
+    assert tracker.create(ticket()) == "FL-1"
+    tracker.apply("FL-1", event("c", body="Two words."))
+    assert (tracker.directory / "FL-1.md").read_text(encoding="utf-8") == (
+        "---\nticket: FL-1\nstatus: open\nresolved_at:\nroute: triage\npriority: 2\napplication: shop\npattern: p1\n"
+        "created: 2026-01-12\n---\n\n# Broken links\n\nUsers say so.\n\n## History\n\n"
+        "<!-- event c -->\n**2026-01-12** Two words.\n"
+    )
+
+
+def test_a_repeated_event_is_one_comment(tracker: LocalTracker) -> None:
+    tracker.create(ticket())
+    for _ in range(3):
+        tracker.apply("FL-1", event("c", body="Once."))
+    assert (tracker.directory / "FL-1.md").read_text(encoding="utf-8").count("Once.") == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2026-02-03", datetime(2026, 2, 3, tzinfo=UTC)),
+        ("2026-02-03T10:30:00Z", datetime(2026, 2, 3, 10, 30, tzinfo=UTC)),
+        ("2026-02-03 10:30+02:00", datetime(2026, 2, 3, 10, 30, tzinfo=timezone(timedelta(hours=2)))),
+        ("", None),
+    ],
+)
+def test_a_person_marks_it_done(tracker: LocalTracker, written: str, read: datetime | None) -> None:
+    tracker.create(ticket())
+    edit(tracker, "status: open\nresolved_at:", f"status: Done\nresolved_at: {written}")
+    state = tracker.fetch("FL-1")
+    assert state is not None
+    assert (state.status, state.resolved_at) == ("done", read)
+
+
+def test_reopening_takes_the_resolution_back(tracker: LocalTracker) -> None:
+    tracker.create(ticket())
+    edit(tracker, "status: open\nresolved_at:", "status: done\nresolved_at: 2026-02-03")
+    tracker.apply("FL-1", event("r", "reopen"))
+    state = tracker.fetch("FL-1")
+    assert state is not None
+    assert (state.status, state.resolved_at) == ("reopened", None)
+
+
+def test_what_a_person_wrote_in_the_body_stays(tracker: LocalTracker) -> None:
+    tracker.create(ticket())
+    edit(tracker, "Users say so.", "Users say so.\n\nA note of mine: --- see below ---")
+    tracker.apply("FL-1", event("c", "close"))
+    text = (tracker.directory / "FL-1.md").read_text(encoding="utf-8")
+    assert "A note of mine: --- see below ---" in text
+    assert status(tracker, "FL-1") == "closed"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("status: open", "status: fixed", "status is one of planned, open, reopened, done, closed; it says 'fixed'"),
+        ("status: open\n", "", "it says None"),
+        ("resolved_at:", "resolved_at: last week", "resolved_at is a date or time such as 2026-02-03"),
+        ("---\nticket", "ticket", "the head between the two --- lines is gone"),
+    ],
+)
+def test_a_wrong_edit_is_named_with_its_file(tracker: LocalTracker, old: str, new: str, words: str) -> None:
+    tracker.create(ticket())
+    path = edit(tracker, old, new)
+    with pytest.raises(InputError, match=words) as caught:
+        tracker.fetch("FL-1")
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_of_another_pattern_is_never_overwritten(tracker: LocalTracker) -> None:
+    tracker.create(ticket())
+    before = (tracker.directory / "FL-1.md").read_text(encoding="utf-8")
+    with pytest.raises(PermanentError, match="the ticket of pattern p1, not of p2"):
+        tracker.create(ticket(1, "p2"))
+    assert (tracker.directory / "FL-1.md").read_text(encoding="utf-8") == before
+
+
+def test_no_half_written_file_is_left(tracker: LocalTracker) -> None:
+    tracker.create(ticket())
+    tracker.apply("FL-1", event("c"))
+    assert [path.name for path in tracker.directory.iterdir()] == ["FL-1.md"]

@@ -1,0 +1,129 @@
+"""The definitions as Dagster loads them: complete, documented, in loop order, and on by default."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from feedback_loop.config import Settings
+from feedback_loop.definitions import build_definitions, defs
+from feedback_loop.defs.partitions import DAYS, WEEKS
+from feedback_loop.defs.resources import Alerts
+
+LOOP = [
+    "exposures",
+    "negative_feedback",
+    "failure_descriptions",
+    "failure_patterns",
+    "pattern_weeks",
+    "tickets",
+    "loop_metrics",
+    "fixes",
+    "verifications",
+    "ticket_updates",
+]
+GROUPS = ["capture", "extract", "describe", "cluster", "prioritise", "route", "metrics", "verify"]
+
+
+@pytest.fixture(scope="module")
+def specs() -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+
+
+def test_they_can_be_loaded() -> None:
+    dg.Definitions.validate_loadable(defs)
+    dg.Definitions.validate_loadable(build_definitions({"alerts": Alerts(webhook="https://hook.example")}))
+
+
+def test_every_asset_says_whose_it_is_and_what_it_holds(specs: dict[str, dg.AssetSpec]) -> None:
+    assert set(LOOP) | {"interactions", "feedback", "deployments"} == set(specs)
+    for name, spec in specs.items():
+        assert spec.kinds, name
+        assert spec.group_name in GROUPS, name
+        assert (spec.description or "").strip(), name
+        assert spec.metadata["dagster/column_schema"].columns, name
+        assert spec.metadata["dagster/relation_identifier"].startswith("feedback_loop."), name
+    for name in LOOP:
+        assert list(specs[name].owners) == list(Settings().owners), name
+        assert specs[name].code_version, name
+
+
+def test_the_graph_is_the_loop(specs: dict[str, dg.AssetSpec]) -> None:
+    depends = {name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()}
+    assert depends["negative_feedback"] == {"interactions", "feedback"}
+    assert depends["failure_patterns"] == {"failure_descriptions", "failure_patterns"}
+    assert depends["tickets"] == {"pattern_weeks"}
+    assert depends["verifications"] >= {"fixes"}
+    assert depends["ticket_updates"] == {"verifications"}
+    position = {name: n for n, name in enumerate(LOOP)}
+    for name in LOOP:
+        assert all(position[other] <= position[name] for other in depends[name] if other in position)
+
+
+def test_patterns_depend_on_the_week_before_only() -> None:
+    asset = defs.resolve_asset_graph().get(dg.AssetKey("failure_patterns"))
+    mapping = asset.partition_mappings[dg.AssetKey("failure_patterns")]
+    assert isinstance(mapping, dg.TimeWindowPartitionMapping)
+    assert (mapping.start_offset, mapping.end_offset) == (-1, -1)
+
+
+def test_weeks_are_mondays_utc_from_the_first_week_on() -> None:
+    now = datetime(2026, 2, 4, 12, tzinfo=UTC)
+    assert WEEKS.get_partition_keys(current_time=now) == ["2026-01-05", "2026-01-12", "2026-01-19", "2026-01-26"]
+    window = WEEKS.time_window_for_partition_key("2026-01-26")
+    assert (window.start, window.end) == (datetime(2026, 1, 26, tzinfo=UTC), datetime(2026, 2, 2, tzinfo=UTC))
+    assert DAYS.get_partition_keys(current_time=now)[0] == Settings().first_week.isoformat()
+    assert DAYS.get_partition_keys(current_time=now)[-1] == "2026-02-03"
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "partition", "cron"),
+    [
+        ("weekly_schedule", datetime(2026, 2, 2, 3, tzinfo=UTC), "2026-01-26", "0 3 * * 1"),
+        ("verification_schedule", datetime(2026, 2, 4, 5, tzinfo=UTC), "2026-02-03", "0 5 * * *"),
+        ("watch_schedule", datetime(2026, 2, 4, 7, tzinfo=UTC), None, "0 7 * * *"),
+    ],
+)
+def test_schedules_are_on_and_pick_what_has_just_ended(
+    name: str, at: datetime, partition: str | None, cron: str
+) -> None:
+    schedule = defs.resolve_schedule_def(name)
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert (schedule.cron_schedule, schedule.execution_timezone) == (cron, "UTC")
+    keys = []
+    for moment in (at, at + timedelta(seconds=40)):  # a tick that comes late means the same run
+        with dg.DagsterInstance.ephemeral() as instance:
+            context = dg.build_schedule_context(
+                instance=instance, scheduled_execution_time=moment, repository_def=defs.get_repository_def()
+            )
+            (request,) = schedule.evaluate_tick(context).run_requests or []
+        assert request.partition_key == partition
+        keys.append(request.run_key)
+    assert keys[0] == keys[1]
+
+
+def test_the_sensor_is_on() -> None:
+    assert defs.resolve_sensor_def("alert_on_failure").default_status == dg.DefaultSensorStatus.RUNNING
+
+
+def test_jobs_hold_what_they_are_named_for() -> None:
+    def steps(job: str) -> set[str]:
+        return {key.to_user_string() for key in defs.resolve_job_def(job).asset_layer.executable_asset_keys}
+
+    assert steps("weekly_loop") == set(LOOP[:7])
+    assert steps("daily_verification") == set(LOOP[7:])
+    assert steps("daily_watch") == set()
+
+
+def test_each_check_belongs_to_an_asset_that_exists(specs: dict[str, dg.AssetSpec]) -> None:
+    keys = defs.resolve_asset_graph().asset_check_keys
+    assert {key.name for key in keys} == {
+        "denominator_present",
+        "feedback_arrived",
+        "no_late_facts",
+        "members_and_unassigned_add_up",
+        "no_gap_before_this_week",
+        "no_verdict_without_exposures",
+        "last_week_has_run",
+    }
+    assert {key.asset_key.to_user_string() for key in keys} <= set(specs)
