@@ -214,16 +214,8 @@ def print_demo_end(console: Console, weeks: Sequence[DemoWeek], seconds: float, 
     for verdict in (v for week in weeks for v in week.verdicts):  # a later look at a ticket replaces the earlier one
         fixes.setdefault((verdict.deployed_at, verdict.planted), {})[verdict.ticket_key] = verdict
     table = Table(title="verdicts beside the planted truth", title_justify="left", header_style="bold")
-    for heading in (
-        "shipped",
-        "what failed",
-        "the fix really",
-        "ticket",
-        "before",
-        "after",
-        "verdict",
-        "smaller tickets",
-    ):
+    headings = ("shipped", "what failed", "the fix really", "ticket", "expected", "seen", "verdict", "smaller tickets")
+    for heading in headings:
         table.add_column(heading)
     for (shipped, planted), tickets in sorted(fixes.items(), key=lambda item: item[0][0]):
         main, *others = sorted(tickets.values(), key=lambda v: -(v.look.n_before or 0))
@@ -231,7 +223,7 @@ def print_demo_end(console: Console, weeks: Sequence[DemoWeek], seconds: float, 
         rest = Counter(v.look.verdict for v in others)
         table.add_row(
             *(f"{shipped:%Y-%m-%d}", planted.failure, planted.effect, main.ticket_key),
-            *(str(look.n_before), str(look.n_after)),
+            *("" if n is None else f"{n:.0f}" for n in (look.n_expected, look.n_after)),
             Text(look.verdict, _STYLES.get(look.verdict, "")),
             ", ".join(f"{n} {word}" for word, n in sorted(rest.items())),
         )
