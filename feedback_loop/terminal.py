@@ -4,23 +4,26 @@ Belongs here: rich renderables made from rows and results. Does not belong here:
 or fetching anything.
 """
 
+from __future__ import annotations
+
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from feedback_loop.defs.demo import DemoVerdict, DemoWeek, Planted
-from feedback_loop.defs.runs import RunResult
-from feedback_loop.intake.importing import ImportSummary
-from feedback_loop.intake.importing import Progress as ImportProgress
-from feedback_loop.records import Verification
+if TYPE_CHECKING:  # listings print rows; they need not wait for Dagster
+    from feedback_loop.defs.demo import DemoVerdict, DemoWeek, Planted
+    from feedback_loop.defs.runs import RunResult
+    from feedback_loop.intake.importing import ImportSummary
+    from feedback_loop.intake.importing import Progress as ImportProgress
+    from feedback_loop.records import Verification
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "patterns": {

@@ -116,6 +116,12 @@ def test_tickets_as_json_and_as_files_agree(shop: Path) -> None:
     assert all(row["verdict"] == "effective" for row in rows if row["status"] == "closed")
 
 
+def test_listings_do_not_wait_for_dagster(tmp_path: Path) -> None:
+    code = "import sys, feedback_loop.terminal; print('dagster' in sys.modules, 'pandas' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert result.stdout == "False False\n"
+
+
 @pytest.mark.parametrize("what", ["patterns", "tickets", "verifications"])
 def test_listings_as_tables(shop: Path, what: str) -> None:
     result = succeed(call(shop, what))

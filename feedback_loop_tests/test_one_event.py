@@ -56,69 +56,81 @@ def midnight(day: date) -> datetime:
 
 def test_one_event(engine: Engine, tmp_path: Path) -> None:
     with open_world(engine, tmp_path) as world:
-        # 1. Capture. Files are imported; who it was and how to reach them is gone before anything is stored.
-        for week in (W1, W2):
-            world.add(traffic(week, per_day=60, failures={"language": 9}))
-        world.add(the_event())
-        stored = one(world, "interactions")
-        assert "jo@mail" not in f"{stored['user_input']} {stored['user_hash']}"
-        assert stored["prompt_version"] == "v1"
+        pattern_id = becomes_a_member_of_a_pattern(world)
+        ticket = its_pattern_becomes_a_ticket(world, pattern_id)
+        the_fix_is_judged(world, pattern_id, ticket)
 
-        # 2. Extract. The week runs through Dagster; the answer is negative, once, with all its signals.
-        for week in (W1, W2):
-            assert not world.loop.run_week(week).has_errors
-        negative = one(world, "negative_feedback")
-        assert (negative["week"], negative["signals"], negative["severity"]) == (W2, ["regenerated", "thumbs_down"], 2)
-        assert negative["known_at"] == midnight(TUESDAY) + timedelta(hours=9, minutes=6)
 
-        # 3. Describe. One sentence: what went wrong.
-        described = one(world, "failure_descriptions")
-        assert described["description"] == "answered in English although I wrote in French"
-        assert described["evidence"] == "comment"
+def becomes_a_member_of_a_pattern(world: World) -> str:
+    # 1. Capture. Files are imported; who it was and how to reach them is gone before anything is stored.
+    for week in (W1, W2):
+        world.add(traffic(week, per_day=60, failures={"language": 9}))
+    world.add(the_event())
+    stored = one(world, "interactions")
+    assert "jo@mail" not in f"{stored['user_input']} {stored['user_hash']}"
+    assert stored["prompt_version"] == "v1"
 
-        # 4. Cluster. The pattern was founded by the first week's complaints; the answer is a member of it.
-        member = one(world, "pattern_memberships")
-        (pattern,) = (p for p in world.rows("patterns") if p["pattern_id"] == member["pattern_id"])
-        assert pattern["first_seen_week"] in (W1, W2)
-        assert pattern["status"] == "confirmed"
+    # 2. Extract. The week runs through Dagster; the answer is negative, once, with all its signals.
+    for week in (W1, W2):
+        assert not world.loop.run_week(week).has_errors
+    negative = one(world, "negative_feedback")
+    assert (negative["week"], negative["signals"], negative["severity"]) == (W2, ["regenerated", "thumbs_down"], 2)
+    assert negative["known_at"] == midnight(TUESDAY) + timedelta(hours=9, minutes=6)
 
-        # 5. Prioritise. How often, out of how many sessions.
-        (numbers,) = (
-            w for w in world.rows("pattern_weeks") if (w["pattern_id"], w["week"]) == (member["pattern_id"], W2)
-        )
-        assert numbers["exposures"] == 7 * 60 + 1
-        assert numbers["rate"] == numbers["affected"] / numbers["exposures"]
+    # 3. Describe. One sentence: what went wrong.
+    described = one(world, "failure_descriptions")
+    assert described["description"] == "answered in English although I wrote in French"
+    assert described["evidence"] == "comment"
 
-        # 6. Route. The pattern has one ticket, a file that a product manager can read.
-        (ticket,) = (t for t in world.rows("tickets") if t["pattern_id"] == member["pattern_id"])
-        path = world.tickets_dir / f"{ticket['ticket_key']}.md"
-        assert "status: open" in path.read_text(encoding="utf-8")
-        assert "What users say" in path.read_text(encoding="utf-8")
+    # 4. Cluster. The pattern was founded by the first week's complaints; the answer is a member of it.
+    member = one(world, "pattern_memberships")
+    (pattern,) = (p for p in world.rows("patterns") if p["pattern_id"] == member["pattern_id"])
+    assert pattern["first_seen_week"] in (W1, W2)
+    assert pattern["status"] == "confirmed"
+    return str(member["pattern_id"])
 
-        # 7. People ship a fix: prompt version v2, on Monday, and say which tickets it is for.
-        every_ticket = [t["ticket_key"] for t in world.rows("tickets")]
-        world.add([make_deployment(at(W3, 0), prompt_name="support", prompt_version="v2", fixes=every_ticket)])
-        for week in (W3, W4):
-            world.add(traffic(week, per_day=60, failures={"language": 1}, prompt_version="v2"))
-            assert not world.loop.run_week(week).has_errors
 
-        # 8. Verify. Not before fourteen days have passed ...
-        assert not world.loop.verify(midnight(W5 - timedelta(days=1))).has_errors
-        assert world.rows("verifications") == []
-        assert f"The first verdict comes on {W5}" in path.read_text(encoding="utf-8")
+def its_pattern_becomes_a_ticket(world: World, pattern_id: str) -> dict[str, Any]:
+    # 5. Prioritise. How often, out of how many sessions.
+    (numbers,) = (w for w in world.rows("pattern_weeks") if (w["pattern_id"], w["week"]) == (pattern_id, W2))
+    assert numbers["exposures"] == 7 * 60 + 1
+    assert numbers["rate"] == numbers["affected"] / numbers["exposures"]
 
-        # ... and then with both windows counted by the detector that was frozen in the ticket.
-        assert not world.loop.verify(midnight(W5)).has_errors
-        (verdict,) = (v for v in world.rows("verifications") if v["pattern_id"] == member["pattern_id"])
-        assert (verdict["verdict"], verdict["look_day"]) == ("effective", 14)
-        assert verdict["detector_version"] == ticket["detector_version"]
-        assert (verdict["exposures_before"], verdict["exposures_after"]) == (14 * 60 + 1, 14 * 60)
-        assert verdict["ci_low"] > 0
-        assert one(world, "detections")["pattern_id"] == member["pattern_id"]
+    # 6. Route. The pattern has one ticket, a file that a product manager can read.
+    (ticket,) = (t for t in world.rows("tickets") if t["pattern_id"] == pattern_id)
+    path = world.tickets_dir / f"{ticket['ticket_key']}.md"
+    assert "status: open" in path.read_text(encoding="utf-8")
+    assert "What users say" in path.read_text(encoding="utf-8")
+    return ticket
 
-        # 9. The ticket is closed by the verdict, which it quotes. Nobody had to believe anybody.
-        text = path.read_text(encoding="utf-8")
-        assert "status: closed" in text
-        assert "Effective on day 14" in text
-        (closed,) = (t for t in world.rows("tickets") if t["pattern_id"] == member["pattern_id"])
-        assert closed["status"] == "closed"
+
+def the_fix_is_judged(world: World, pattern_id: str, ticket: dict[str, Any]) -> None:
+    path = world.tickets_dir / f"{ticket['ticket_key']}.md"
+
+    # 7. People ship a fix: prompt version v2, on Monday, and say which tickets it is for.
+    every_ticket = [t["ticket_key"] for t in world.rows("tickets")]
+    world.add([make_deployment(at(W3, 0), prompt_name="support", prompt_version="v2", fixes=every_ticket)])
+    for week in (W3, W4):
+        world.add(traffic(week, per_day=60, failures={"language": 1}, prompt_version="v2"))
+        assert not world.loop.run_week(week).has_errors
+
+    # 8. Verify. Not before fourteen days have passed ...
+    assert not world.loop.verify(midnight(W5 - timedelta(days=1))).has_errors
+    assert world.rows("verifications") == []
+    assert f"The first verdict comes on {W5}" in path.read_text(encoding="utf-8")
+
+    # ... and then with both windows counted by the detector that was frozen in the ticket.
+    assert not world.loop.verify(midnight(W5)).has_errors
+    (verdict,) = (v for v in world.rows("verifications") if v["pattern_id"] == pattern_id)
+    assert (verdict["verdict"], verdict["look_day"]) == ("effective", 14)
+    assert verdict["detector_version"] == ticket["detector_version"]
+    assert (verdict["exposures_before"], verdict["exposures_after"]) == (14 * 60 + 1, 14 * 60)
+    assert verdict["ci_low"] > 0
+    assert one(world, "detections")["pattern_id"] == pattern_id
+
+    # 9. The ticket is closed by the verdict, which it quotes. Nobody had to believe anybody.
+    text = path.read_text(encoding="utf-8")
+    assert "status: closed" in text
+    assert "Effective on day 14" in text
+    (closed,) = (t for t in world.rows("tickets") if t["pattern_id"] == pattern_id)
+    assert closed["status"] == "closed"
