@@ -31,6 +31,7 @@ BATCH_BYTES = 16 << 20  # of lines; what bounds memory when records are large
 MAX_LINE_BYTES = 4 << 20
 N_EXAMPLES = 20
 _KINDS: tuple[FactKind, ...] = ("interaction", "feedback", "evaluation", "deployment")
+_MANY = 1_000  # new rows that make the planner's picture of a table wrong
 _UNREAD = "unreadable"
 
 
@@ -165,6 +166,9 @@ def import_paths(
             if pending is not None:
                 pending.result()
             summary.n_parked_feedback = facts.count_parked(conn)
+            if summary.n_new.total() >= _MANY:
+                facts.refresh_statistics(conn)
+            conn.commit()
     except DatabaseUnavailable as error:
         raise DatabaseUnavailable(f"{error}; before that: {summary}. Import again to complete it") from error
     summary.seconds = time.perf_counter() - started

@@ -157,3 +157,8 @@ _ENCODERS: dict[type, Callable[[Any], str]] = {
     bytes: lambda value: rf"\\x{value.hex()}",
     list: _encode_array,
 }
+
+
+def refresh_statistics(conn: Connection) -> None:
+    """Tell the planner what was imported: a week that it does not know of is joined row by row."""
+    conn.exec_driver_sql("ANALYZE feedback_loop.interactions, feedback_loop.feedback")

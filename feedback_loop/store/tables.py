@@ -70,6 +70,7 @@ interactions = sa.Table(
     _col("content_hash", sa.LargeBinary),
     _col("imported_at", Timestamp, default="now()"),
     sa.Index(None, "application", "occurred_at"),
+    sa.Index(None, "occurred_at", postgresql_using="brin"),  # weeks of all applications; facts come in order of time
 )
 
 feedback = sa.Table(

@@ -215,6 +215,14 @@ def upgrade() -> None:
         unique=False,
         schema="feedback_loop",
     )
+    op.create_index(
+        op.f("ix_interactions_occurred_at"),
+        "interactions",
+        ["occurred_at"],
+        unique=False,
+        schema="feedback_loop",
+        postgresql_using="brin",
+    )
     op.create_table(
         "llm_calls",
         sa.Column("call_id", sa.Text(), autoincrement=False, nullable=False),
