@@ -13,8 +13,8 @@ class ClusterPolicy:
         min_similarity: no text is a member of a pattern below this cosine, however loose the pattern.
         tolerance: a pattern's threshold is the median similarity of its founders less this many MADs.
         join_share: a new group joins a known pattern when half its members reach this share of its threshold.
-        min_cohesion: how much more alike (mean cosine) a new pattern's exemplars are than any two texts of the week;
-            a looser group is not founded, for it would take in whatever comes later.
+        min_cohesion: how much more alike (mean cosine) a new pattern's exemplars are to one another than to the week's
+            other texts; a looser group is not founded, for it would take in whatever comes later.
         min_texts: distinct texts that a new pattern needs.
         min_users: distinct users that a confirmed pattern needs; fewer make it a candidate.
         max_exemplars: remembered members of a pattern.
@@ -26,7 +26,7 @@ class ClusterPolicy:
     min_similarity: float = 0.22
     tolerance: float = 3.0
     join_share: float = 0.6
-    min_cohesion: float = 0.1
+    min_cohesion: float = 0.12
     min_texts: int = 5
     min_users: int = 3
     max_exemplars: int = 25

@@ -76,9 +76,10 @@ def cluster_week(
     founded: list[PatternState] = []
     if len(rest):
         groups = _new_groups(events, vectors, rest, placed.nearest, placed.similarity, memory, policy)
+        crowd = np.concatenate([np.flatnonzero(owner >= 0), groups.sample])
         for pattern, members in groups.joined:
             owner[members], similarity[members] = pattern, placed.similarity[members]
-        founded = _found(application, week, events, vectors, groups.fresh, embedder, policy)
+        founded = _found(application, week, events, vectors, groups.fresh, crowd, embedder, policy)
         left = rest[owner[rest] < 0]
         again = place(vectors[left], founded, embedder)
         taken = again.pattern >= 0
@@ -96,6 +97,7 @@ def cluster_week(
 class _Groups:
     joined: list[tuple[int, NDArray[np.int64]]]  # (index in memory, rows)
     fresh: list[NDArray[np.int64]]  # rows of a group that no pattern knows
+    sample: NDArray[np.int64]  # all rows that were grouped
 
 
 def _new_groups(
@@ -122,7 +124,7 @@ def _new_groups(
                 continue
         if events["description"].iloc[members].nunique() >= policy.min_texts:
             fresh.append(members)
-    return _Groups(joined, fresh)
+    return _Groups(joined, fresh, sample)
 
 
 def _sample(events: pd.DataFrame, rows: NDArray[np.int64], size: int) -> NDArray[np.int64]:
@@ -141,13 +143,14 @@ def _found(
     events: pd.DataFrame,
     vectors: Vectors,
     groups: Sequence[NDArray[np.int64]],
+    crowd: NDArray[np.int64],
     embedder: Embedder,
     policy: ClusterPolicy,
 ) -> list[PatternState]:
-    """A pattern for every fresh group that is coherent enough to have a threshold."""
+    """A pattern for every fresh group that stands out from the crowd: the rows grouped with it or known already."""
     terms = distinctive_terms([events["description"].iloc[rows].tolist() for rows in groups])
     has_retrieval = bool((events["n_documents"] > 0).mean() > 0.5)
-    bar = _cohesion(vectors[~events["is_inferred"].to_numpy(dtype=bool)]) + policy.min_cohesion
+    total = vectors[crowd].sum(axis=0)
     founded = []
     for rows, words in zip(groups, terms, strict=True):
         members, own = events.iloc[rows], vectors[rows]
@@ -168,7 +171,9 @@ def _found(
             threshold=policy.min_similarity,
             exemplars=_exemplars(members, own, policy.max_exemplars),
         )
-        if _cohesion(embedder.encode([e.text for e in pattern.exemplars])) >= bar:
+        remembered = embedder.encode([e.text for e in pattern.exemplars])
+        others = (total - own.sum(axis=0)) / max(1, len(crowd) - len(rows))
+        if _cohesion(remembered) - remembered.mean(axis=0) @ others >= policy.min_cohesion:
             founded.append(replace(pattern, threshold=_threshold(pattern, own, embedder, policy)))
     return founded
 

@@ -197,13 +197,10 @@ def test_five_distinct_texts_are_the_default() -> None:
     assert cluster(links(60, 4)).new_pattern_ids == ()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="min_cohesion measures a group against all texts of the week, which here are the group itself"
-)
 def test_a_week_in_which_all_complain_of_the_same_founds_its_pattern() -> None:
     found = cluster(links())
     assert len(found.new_pattern_ids) == 1
-    assert len(found.memberships) == 30
+    assert len(found.memberships) >= 24  # the least typical of the 30 may be rejected
 
 
 @pytest.mark.parametrize(("users", "status"), [(["a", "b"], "candidate"), (["a", "b", "c"], "confirmed")])
