@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from feedback_loop.records import DESCRIPTIONS, TEXTS
+from feedback_loop.redaction import visible
 
 DESCRIBER_VERSION = "offline-1"
 
 _WORD = re.compile(r"\w+", re.UNICODE)
-# Controls, zero-width and bidirectional characters: invisible in a ticket, and a way to make text say something else.
-_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,14 @@ def _describe(row: _Row, policy: DescribePolicy) -> tuple[str, str]:
     said = visible(" ".join(comments))
     chosen = ", ".join(dict.fromkeys(r.replace("_", " ").strip().lower() for r in reasons))
     if said:
-        return _cut(f"{chosen}: {said}" if chosen else said, policy.max_chars), "comment"
+        return visible(f"{chosen}: {said}" if chosen else said, policy.max_chars), "comment"
     if chosen:
-        return _cut(visible(chosen), policy.max_chars), "reason"
+        return visible(chosen, policy.max_chars), "reason"
     if edited:
         change = _describe_edit(output, edited, policy.max_edit_words)
         if change:
-            return _cut(change, policy.max_chars), "edit"
-    return _cut(visible(f"not said, on: {user_input}"), policy.max_chars), "input"
+            return visible(change, policy.max_chars), "edit"
+    return visible(f"not said, on: {user_input}", policy.max_chars), "input"
 
 
 def _describe_edit(output: str, edited: str, max_words: int) -> str:
@@ -80,12 +79,3 @@ def _describe_edit(output: str, edited: str, max_words: int) -> str:
     added = list(dict.fromkeys(w for w in after if w not in set(before)))[:max_words]
     parts = [f"removed {' '.join(removed)}" if removed else "", f"added {' '.join(added)}" if added else ""]
     return "; ".join(part for part in parts if part)
-
-
-def visible(text: str) -> str:
-    """Text on one line without invisible characters."""
-    return " ".join(_INVISIBLE.sub(" ", text).split())
-
-
-def _cut(text: str, max_chars: int) -> str:
-    return text if len(text) <= max_chars else text[: max_chars - 1].rstrip() + "…"

@@ -21,6 +21,7 @@ from feedback_loop.records import (
     TicketEvent,
     Verification,
 )
+from feedback_loop.redaction import visible
 
 ROUTES: dict[Cause, str] = {
     "prompt": "prompt fix",
@@ -29,9 +30,10 @@ ROUTES: dict[Cause, str] = {
     "model": "model limitation",
     "unknown": "triage",
 }
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#|!~])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#|!~&])")
 _BLOCK_START = re.compile(r"^(\d*)([-+=.)])")
-_SCHEME = re.compile(r"\b(https?|ftp|javascript|data|mailto):", re.IGNORECASE)
+_SCHEME = re.compile(r"(?<![a-z])(https?|ftp|javascript|data|mailto):", re.IGNORECASE)  # also after a digit or _
+_WWW = re.compile(r"(?<![a-z])(www)\.", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def _ticket_body(state: PatternState, row: Mapping[str, float], looks: Sequence[
 
 def inert(text: str) -> str:
     """User text as one line of Markdown that shows the text and does nothing: no links, HTML, lists or mentions."""
-    one_line = " ".join(_SCHEME.sub(lambda m: f"{m.group(1)}[:]", text).split())
+    one_line = _WWW.sub(r"\1[.]", _SCHEME.sub(r"\1[:]", visible(text)))
     escaped = _BLOCK_START.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", one_line))
     return escaped.replace("@", "@\u2060")
 

@@ -1,12 +1,13 @@
-"""Personal data leaves the text; everything that only looks like it stays."""
+"""Personal data leaves the text, and so does what a reader cannot see; what only looks like it stays."""
 
 import time
+import unicodedata
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from feedback_loop.redaction import hash_user, redact, redact_json
+from feedback_loop.redaction import hash_user, redact, redact_json, visible
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,27 @@ def test_the_hash_of_a_user_depends_on_user_and_key() -> None:
     assert first == hash_user("u1", b"k" * 32)
     assert len(first) == 32
     assert len({first, hash_user("u2", b"k" * 32), hash_user("u1", b"l" * 32)}) == 3
+
+
+@pytest.mark.parametrize(
+    "hidden", list("\u202e\u200b\u2066\ufeff\u061c\u180e\U000e0041\x00\x1b\x7f\u0085\r\n\t\u2028\u2029")
+)
+def test_what_a_reader_cannot_see_is_gone(hidden: str) -> None:
+    assert visible(f"pay{hidden}pal") == "pay pal"
+
+
+def test_visible_text_of_any_language_stays() -> None:
+    assert visible("Grüße, 今日は, שלום 👋") == "Grüße, 今日は, שלום 👋"
+
+
+@given(st.text(max_size=80))
+def test_visible_text_is_one_line_without_controls_and_stays_as_it_is(raw: str) -> None:
+    shown = visible(raw)
+    assert visible(shown) == shown
+    assert not any(unicodedata.category(c) == "Cc" for c in shown)
+    assert shown == " ".join(shown.split())
+
+
+def test_visible_text_is_cut_with_a_mark() -> None:
+    assert visible("one two three", 9) == "one two…"
+    assert visible("one two", 7) == "one two"

@@ -105,6 +105,9 @@ HOSTILE = [
     "<img src=x onerror=alert(1)>",
     "https://evil.example/login",
     "www.evil.example",
+    "_WWW.evil.example 1https://evil.example",
+    "red\x1b[31m \x1b]8;;https://evil.example\x07click",
+    "pay\u202elap\u200b.example",
     "@everyone look",
     "# Heading",
     "```\ncode\n```",
@@ -137,11 +140,17 @@ def test_what_users_write_does_nothing_in_a_ticket(text: str) -> None:
     assert re.findall(tags, page) == re.findall(tags, rendered(f"# {harmless.title}\n\n{harmless.body}")), page
     assert "@everyone" not in draft.body + draft.title
     assert "https://evil" not in draft.body + draft.title
+    assert "www.evil" not in (draft.body + draft.title).lower()
+    assert not set("\x1b\x07\u202e\u200b") & set(draft.body + draft.title)
+
+
+def test_an_entity_is_shown_as_it_was_written() -> None:
+    assert rendered(inert("&lt;b&gt; &#64; AT&T")) == "<p>&amp;lt;b&amp;gt; &amp;#64; AT&amp;T</p>\n"
 
 
 @given(st.text(max_size=60))
 def test_inert_text_keeps_every_word(text: str) -> None:
-    shown = inert(text).replace("\\", "").replace("\u2060", "").replace("[:]", ":")
+    shown = re.sub(r"\\(.)", r"\1", inert(text)).replace("\u2060", "")
     assert re.findall(r"[^\W_]+", shown) == re.findall(r"[^\W_]+", text)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer
 
 from feedback_loop.records import Cause
+from feedback_loop.redaction import visible
 
 _REASON_CAUSES: dict[str, Cause] = {
     "did_not_follow_instructions": "prompt",
@@ -41,6 +42,7 @@ _SENTENCE = re.compile(r"(?:\S+\s+){2,}?\S+?[.!?](?=\s)")  # of three words at l
 _TERM = r"(?u)\b[^\W\d_]{3,}\b"
 _MAJORITY = 0.5
 _MIN_EVIDENCE = 3
+_MAX_REASON, _MAX_QUOTE = 60, 300  # characters of a card; what users send has no limit
 
 SUGGESTED_FIXES: dict[Cause, str] = {
     "prompt": "Change the instructions: say what a good answer does here, and keep one of the quotes as a test case.",
@@ -89,16 +91,19 @@ def common_reason(reasons: Sequence[Sequence[str]]) -> str | None:
     if n_given < max(_MIN_EVIDENCE, _MAJORITY * len(reasons)):
         return None
     reason, n = min(counts.items(), key=lambda item: (-item[1], item[0]))
-    return reason.replace("_", " ") if n > _MAJORITY * n_given else None
+    return visible(reason.replace("_", " "), _MAX_REASON) or None if n > _MAJORITY * n_given else None
 
 
 def typical_quote(members: pd.DataFrame, vectors: NDArray[np.float32]) -> str:
-    """The words of the member nearest to the centre who wrote a comment; else the most central description."""
+    """The words of the member nearest to the centre who wrote a comment; else the most central description.
+
+    One line that hides nothing, of at most 300 characters.
+    """
     wrote = np.flatnonzero(members["evidence"].to_numpy() == "comment")
     if not len(wrote):
         return str(members["description"].iloc[medoid_of(vectors)])
     central = wrote[int(np.argmax(vectors[wrote] @ vectors.mean(axis=0)))]
-    return " ".join(" ".join(members["comments"].iloc[central]).split())
+    return visible(" ".join(members["comments"].iloc[central]), _MAX_QUOTE)
 
 
 def likely_cause(texts: pd.DataFrame, has_retrieval: bool) -> Cause:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from feedback_loop.cluster.cards import distinctive_terms, likely_cause
+from feedback_loop.cluster.cards import common_reason, distinctive_terms, likely_cause, pattern_name, typical_quote
 from feedback_loop_tests.cluster.test_week import event
 
 
@@ -62,3 +62,15 @@ def test_no_documents_mean_nothing_where_retrieval_is_not_recorded() -> None:
 
 def test_nothing_is_known_of_nothing() -> None:
     assert likely_cause(texts(0), has_retrieval=True) == "unknown"
+
+
+def test_what_users_send_is_short_and_hides_nothing_in_names_and_quotes() -> None:
+    hostile = "\x1b[31mred \x1b]8;;https://evil.example\x07click \u202elap " + "word " * 20_000
+    quote = typical_quote(texts(3, comments=[hostile]), np.ones((3, 2), np.float32))
+    reason = common_reason([[f"bug\x1b[31m\u200b{'_long' * 1000}"]] * 3)
+    assert quote.startswith("[31mred ]8;;https://evil.example click lap word")
+    assert len(quote) <= 300
+    assert reason is not None
+    name = pattern_name(reason, quote)
+    assert len(name) <= 60 + 80 + 4
+    assert not set("\x1b\x07\u202e\u200b") & set(quote + name)
