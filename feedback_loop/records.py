@@ -9,12 +9,42 @@ All times are timezone-aware UTC. A week is named by its Monday. Windows are hal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Literal, Protocol, TypeVar
+from math import inf
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 Cause = Literal["prompt", "retrieval", "model", "product", "unknown"]
 Verdict = Literal["pending", "worse", "effective", "partial", "ineffective", "inconclusive", "not_shown"]
 PatternStatus = Literal["candidate", "confirmed", "dormant"]
 TicketStatus = Literal["planned", "open", "reopened", "done", "closed"]
+Signal = Literal[
+    # explicit
+    "thumbs_up",
+    "thumbs_down",
+    "rating",
+    "comment",
+    "report",
+    "correction",
+    "preference",
+    # implicit
+    "accepted",
+    "edited",
+    "regenerated",
+    "abandoned",
+    "copied",
+    "follow_up",
+    "retried",
+    "dwell",
+    "shown",
+    # outcome
+    "task_succeeded",
+    "task_failed",
+    "resolved",
+    "reopened",
+    "escalated",
+    "converted",
+]
+SIGNAL_NAMES: tuple[Signal, ...] = get_args(Signal)
+"""Every signal that feedback can have."""
 
 NOT_REDUCED: frozenset[Verdict] = frozenset({"worse", "ineffective", "not_shown"})
 """Verdicts that send a pattern back into the loop."""
@@ -49,6 +79,19 @@ class Window:
         if week.weekday() != 0:
             raise ValueError(f"a week is named by its Monday; {week} is a {week:%A}")
         return cls.of_days(week, 7)
+
+
+def check_between(settings: object, least: float, most: float, *names: str) -> None:
+    """Check that these fields lie between two numbers, both allowed.
+
+    Raises:
+        ValueError: one does not; names it and what is allowed.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if not least <= value <= most:  # also where it is NaN
+            allowed = f"at least {least:g}" if most == inf else f"from {least:g} to {most:g}"
+            raise ValueError(f"{name} must be {allowed}, got {value}")
 
 
 def midnight(day: date) -> datetime:
@@ -169,6 +212,7 @@ class Fix:
     deployed_at: datetime
     detector_version: str | None  # None: its pattern never got a ticket, so no detector was frozen
     source: Literal["deployment", "ticket"]
+    pattern_since: date | None = None  # week in which the pattern was first seen; before it there is no rate of it
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ complete when it is looked at; the window before is therefore cut off in the sam
 known before the end of its own window.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -71,6 +71,14 @@ class VerifyPolicy:
     min_expected: float = 5.0
     min_baseline_days: int = 7
 
+    def __post_init__(self) -> None:
+        if not self.looks or list(self.looks) != sorted({*self.looks}) or self.looks[0] < 1:
+            raise ValueError(f"looks are days after the fix, rising, at least one; got {self.looks}")
+        if len(self.confidences) != len(self.looks) or not all(0.5 <= c < 1 for c in self.confidences):
+            raise ValueError(f"confidences are one per look, each in [0.5, 1); got {self.confidences}")
+        if not 0 < self.bar < 1 or self.min_expected <= 0 or self.min_baseline_days < 1:
+            raise ValueError("bar lies in (0, 1), min_expected is above 0 and min_baseline_days at least 1")
+
 
 @dataclass(frozen=True)
 class Look:
@@ -90,11 +98,14 @@ def look_of(fix: Fix, day: int) -> Look:
     """The windows of a look, in whole UTC days.
 
     With a prompt version the fix is recognised by the version, so the day of the deployment counts for both sides.
-    Without one, that day is mixed and belongs to neither.
+    Without one, that day is mixed and belongs to neither. The window before does not reach past the week in which the
+    pattern was first seen: days on which it did not exist say nothing of its rate.
     """
     deployed_on = fix.deployed_at.date()
+    since = fix.pattern_since if fix.pattern_since and fix.pattern_since < deployed_on else None
+    first = max(deployed_on - timedelta(days=day), since or date.min)
     start = deployed_on if fix.prompt_version else deployed_on + timedelta(days=1)
-    before = Window(midnight(deployed_on - timedelta(days=day)), midnight(deployed_on))
+    before = Window(midnight(first), midnight(deployed_on))
     return Look(fix, day, before, Window.of_days(start, day))
 
 
@@ -135,7 +146,13 @@ def _superseded_at(fix: Fix, fixes: Sequence[Fix]) -> datetime:
     return min(later, default=datetime.max.replace(tzinfo=UTC))
 
 
-def verify_look(look: Look, affected: pd.DataFrame, exposures: pd.DataFrame, policy: VerifyPolicy) -> Verification:
+def verify_look(
+    look: Look,
+    affected: pd.DataFrame,
+    exposures: pd.DataFrame,
+    policy: VerifyPolicy,
+    heard: Collection[date] | None = None,
+) -> Verification:
     """The verdict of one look.
 
     Args:
@@ -143,6 +160,8 @@ def verify_look(look: Look, affected: pd.DataFrame, exposures: pd.DataFrame, pol
         affected: frame `AFFECTED` of the fix's pattern, over both windows or more.
         exposures: frame `EXPOSURES` of the application, over both windows or more; `date` is midnight UTC.
         policy: evidence needed.
+        heard: days on which the application got feedback of any kind; None where that is not known. Silence after a
+            fix is a broken pipe before it is a success.
 
     Returns:
         A verdict with numbers where there was enough to compare, else with a reason and none.
@@ -152,6 +171,7 @@ def verify_look(look: Look, affected: pd.DataFrame, exposures: pd.DataFrame, pol
     before, after = _count(daily_before), _count(daily_after)
     spread = _dispersion(daily_before, daily_after, before, after)
     blocked = _SUPERSEDED if look.is_superseded else _guard(daily_before, before, after, spread, policy)
+    blocked = blocked or _silence(daily_before, daily_after, heard)
     if blocked:
         is_last = look.day == policy.looks[-1] and not look.is_superseded
         verdict: Verdict = "not_shown" if is_last and after.exposures > 0 and before.exposures > 0 else "pending"
@@ -219,6 +239,25 @@ def _guard(
     if expected < policy.min_expected:
         return f"too rare: {expected:.1f} independent cases were expected, a comparison needs {policy.min_expected:g}"
     return None
+
+
+def _silence(daily_before: pd.DataFrame, daily_after: pd.DataFrame, heard: Collection[date] | None) -> str | None:
+    """Why too few days after the fix brought any feedback at all, or None."""
+    if heard is None:
+        return None
+    served = [[day.date() for day in daily.index[daily["exposures"] > 0]] for daily in (daily_before, daily_after)]
+    before, after = (sum(day in heard for day in days) / len(days) for days in served)
+    if after >= before / 2:
+        return None
+    return (
+        f"feedback of any kind came on {after:.0%} of the days after the fix, {before:.0%} before: is the pipe broken?"
+    )
+
+
+def pending_look(look: Look, reason: str, policy: VerifyPolicy) -> Verification:
+    """A look that could not be made, and why: no numbers, and the next look has its date."""
+    nothing = RateCount(0.0, 0.0, 0.0, 0)
+    return _verification(look, "pending", reason, nothing, nothing, policy)
 
 
 def _decide(look: Look, ratio: RateRatio, confidence: float, policy: VerifyPolicy) -> tuple[Verdict, str]:

@@ -313,3 +313,31 @@ def test_a_further_fix_of_the_same_pattern_ends_the_looks_at_the_one_before() ->
     assert not due_looks(
         [first, second], {first.fix_id: {14: "inconclusive", 21: "pending"}, "second": {}}, second.deployed_at, POLICY
     )
+
+
+def test_silence_after_a_fix_is_no_success() -> None:
+    look = look_of(fix(), 14)
+    affected = events_of(look.before, [10] * 14)
+    exposed = pd.concat([exposures_of(look.before, 1000), exposures_of(look.after, 1000)])
+    days = [look.before.start.date() + timedelta(days=n) for n in range(14)]
+    silent = verify_look(look, affected, exposed, POLICY, heard=days)
+    assert (silent.verdict, silent.reduction) == ("pending", None)
+    assert "is the pipe broken" in silent.reason
+    later = [look.after.start.date() + timedelta(days=n) for n in range(14)]
+    assert verify_look(look, affected, exposed, POLICY, heard=[*days, *later]).verdict == "effective"
+
+
+def test_the_window_before_does_not_reach_past_the_first_week_of_the_pattern() -> None:
+    young = replace(fix(), pattern_since=DAY0 - timedelta(days=10))
+    assert look_of(young, 42).before.start == midnight(DAY0 - timedelta(days=10))
+    assert look_of(young, 7).before.start == midnight(DAY0 - timedelta(days=7))
+    newer_than_its_fix = replace(fix(), pattern_since=DAY0 + timedelta(days=3))
+    assert look_of(newer_than_its_fix, 14).before.start == midnight(DAY0 - timedelta(days=14))
+
+
+@pytest.mark.parametrize(
+    "values", [{"looks": (14, 21)}, {"looks": (21, 14, 28, 42)}, {"bar": 7.0}, {"confidences": (99, 99, 99, 95)}]
+)
+def test_policies_that_make_no_sense_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"look|bar|confidences"):
+        VerifyPolicy(**values)

@@ -53,7 +53,7 @@ def place(vectors: Vectors, patterns: Sequence[PatternState], embedder: Embedder
     for start in range(0, n, _BLOCK):
         cosines = vectors[start : start + _BLOCK] @ exemplars.T
         scores = np.column_stack(
-            [_mean_of_nearest(cosines[:, end - size : end]) for end, size in zip(ends, sizes, strict=True)]
+            [mean_of_nearest(cosines[:, end - size : end]) for end, size in zip(ends, sizes, strict=True)]
         )
         nearest[start : start + _BLOCK] = scores.argmax(axis=1)
         similarity[start : start + _BLOCK] = scores.max(axis=1)
@@ -61,7 +61,8 @@ def place(vectors: Vectors, patterns: Sequence[PatternState], embedder: Embedder
     return Placement(np.where(similarity >= thresholds[nearest], nearest, -1), similarity, nearest)
 
 
-def _mean_of_nearest(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+def mean_of_nearest(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean of the three largest of each row (of all, where there are fewer). Shape (n, m) to (n,)."""
     k = min(_NEAREST, cosines.shape[1])
     top = np.partition(cosines, cosines.shape[1] - k, axis=1)[:, -k:]
     mean: NDArray[np.float32] = top.mean(axis=1)

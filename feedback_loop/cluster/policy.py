@@ -1,6 +1,9 @@
 """The settings of the cluster stage. Does not belong here: anything that computes."""
 
 from dataclasses import dataclass
+from math import inf
+
+from feedback_loop.records import check_between
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,17 @@ class ClusterPolicy:
     max_sample: int = 6000
     resolution: float = 0.5
     min_similarity: float = 0.22
-    tolerance: float = 3.0
+    tolerance: float = 2.0
     join_share: float = 0.6
-    min_cohesion: float = 0.12
+    min_cohesion: float = 0.15
     min_texts: int = 5
     min_users: int = 3
     max_exemplars: int = 25
     dormant_weeks: int = 4
+
+    def __post_init__(self) -> None:
+        check_between(self, 1, inf, "max_sample", "min_texts", "min_users", "max_exemplars", "dormant_weeks")
+        check_between(self, 0, inf, "tolerance")
+        check_between(self, 0, 1, "min_similarity", "join_share", "min_cohesion")
+        if not 0 < self.resolution < inf:
+            raise ValueError(f"resolution must be above 0, got {self.resolution}")

@@ -6,7 +6,8 @@ detector. Does not belong here: similarity (`place.py`), communities (`group.py`
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 
@@ -24,10 +25,12 @@ from feedback_loop.cluster.cards import (
     typical_quote,
 )
 from feedback_loop.cluster.group import group
-from feedback_loop.cluster.place import place
+from feedback_loop.cluster.place import mean_of_nearest, place
 from feedback_loop.cluster.policy import ClusterPolicy
 from feedback_loop.llm import Embedder, Vectors
 from feedback_loop.records import PLACEMENTS, Detector, Exemplar, PatternState, PatternStatus
+
+_ITSELF = 0.999  # cosine from which on two vectors are taken for the same text
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def cluster_week(
     memory: Sequence[PatternState],
     embedder: Embedder,
     policy: ClusterPolicy,
+    previous: Mapping[str, str] | None = None,
 ) -> WeekPatterns:
     """Place the week's events in known patterns, and found new ones in the rest.
 
@@ -63,6 +67,8 @@ def cluster_week(
         memory: the newest states before this week.
         embedder: of placement and grouping alike.
         policy: sizes and thresholds.
+        previous: interaction_id -> pattern_id of the patterns that an earlier run of this week founded; a group that
+            is mostly one of them again takes its id, though late facts may have moved the medoid.
     """
     events = events.sort_values("interaction_id", kind="stable").reset_index(drop=True)
     memory = sorted(memory, key=lambda p: p.pattern_id)
@@ -77,9 +83,9 @@ def cluster_week(
     if len(rest):
         groups = _new_groups(events, vectors, rest, placed.nearest, placed.similarity, memory, policy)
         crowd = np.concatenate([np.flatnonzero(owner >= 0), groups.sample])
-        for pattern, members in groups.joined:
-            owner[members], similarity[members] = pattern, placed.similarity[members]
-        founded = _found(application, week, events, vectors, groups.fresh, crowd, embedder, policy)
+        owner[rest] = np.where(groups.joined >= 0, groups.joined, owner[rest])
+        similarity[rest] = np.where(groups.joined >= 0, placed.similarity[rest], similarity[rest])
+        founded = _found(application, week, events, vectors, groups.fresh, crowd, embedder, policy, previous or {})
         left = rest[owner[rest] < 0]
         again = place(vectors[left], founded, embedder)
         taken = again.pattern >= 0
@@ -95,7 +101,7 @@ def cluster_week(
 
 @dataclass(frozen=True)
 class _Groups:
-    joined: list[tuple[int, NDArray[np.int64]]]  # (index in memory, rows)
+    joined: NDArray[np.int64]  # per row of the rest: index in memory of the pattern it joins, -1 for none
     fresh: list[NDArray[np.int64]]  # rows of a group that no pattern knows
     sample: NDArray[np.int64]  # all rows that were grouped
 
@@ -112,19 +118,27 @@ def _new_groups(
     """Communities of what no pattern took, each either joined to the pattern it all but belongs to or fresh."""
     sample = _sample(events, rest, policy.max_sample)
     labels = group(vectors[sample], policy.resolution)
-    joined, fresh = [], []
-    for label in range(labels.max() + 1):
-        members = sample[labels == label]
-        if memory:
-            owners, counts = np.unique(nearest[members], return_counts=True)
-            pattern = int(owners[counts.argmax()])
-            bar = policy.join_share * memory[pattern].threshold
-            if np.mean((nearest[members] == pattern) & (similarity[members] >= bar)) > 0.5:
-                joined.append((pattern, members[nearest[members] == pattern]))
-                continue
-        if events["description"].iloc[members].nunique() >= policy.min_texts:
+    texts = events["description"].to_numpy()
+    bars = policy.join_share * np.array([p.threshold for p in memory])
+    fresh, joined_to = [], dict.fromkeys(texts[sample], -1)
+    for members in (sample[labels == label] for label in range(labels.max() + 1)):
+        pattern = _joins(nearest[members], similarity[members], bars)
+        if pattern >= 0:
+            joined_to |= dict.fromkeys(texts[members[nearest[members] == pattern]], pattern)
+        elif len(members) >= policy.min_texts:  # a sampled row is a text of its own
             fresh.append(members)
-    return _Groups(joined, fresh, sample)
+    open_to = np.isin(nearest, [p for p in joined_to.values() if p >= 0])
+    joins = open_to & (similarity >= bars[nearest]) if len(bars) else open_to  # texts beyond the sample
+    joined = [joined_to.get(texts[row], nearest[row] if joins[row] else -1) for row in rest]
+    return _Groups(np.array(joined, dtype=np.int64), fresh, sample)
+
+
+def _joins(nearest: NDArray[np.int64], similarity: NDArray[np.float64], bars: NDArray[np.float64]) -> int:
+    """The known pattern that most of a group all but belongs to; -1 for none."""
+    if not len(bars):
+        return -1
+    pattern = int(np.bincount(nearest).argmax())
+    return pattern if np.mean((nearest == pattern) & (similarity >= bars[pattern])) > 0.5 else -1
 
 
 def _sample(events: pd.DataFrame, rows: NDArray[np.int64], size: int) -> NDArray[np.int64]:
@@ -146,18 +160,20 @@ def _found(
     crowd: NDArray[np.int64],
     embedder: Embedder,
     policy: ClusterPolicy,
+    previous: Mapping[str, str],
 ) -> list[PatternState]:
     """A pattern for every fresh group that stands out from the crowd: the rows grouped with it or known already."""
     terms = distinctive_terms([events["description"].iloc[rows].tolist() for rows in groups])
     has_retrieval = bool((events["n_documents"] > 0).mean() > 0.5)
     total = vectors[crowd].sum(axis=0)
-    founded = []
+    founded: list[PatternState] = []
     for rows, words in zip(groups, terms, strict=True):
         members, own = events.iloc[rows], vectors[rows]
         cause = likely_cause(members, has_retrieval)
         quote = typical_quote(members, own)
         pattern = PatternState(
-            pattern_id=pattern_id(application, week, str(members["interaction_id"].iloc[medoid_of(own)])),
+            pattern_id=_inherited_id(members["interaction_id"], previous, {p.pattern_id for p in founded})
+            or pattern_id(application, week, str(members["interaction_id"].iloc[medoid_of(own)])),
             name=pattern_name(common_reason(members["reasons"].tolist()), quote),
             description=f"Users say: “{quote}”. Words that set it apart: {', '.join(words) or 'none'}.",
             likely_cause=cause,
@@ -184,6 +200,14 @@ def _cohesion(vectors: Vectors) -> float:
     return float((total @ total - n) / (n * (n - 1))) if n > 1 else 0.0
 
 
+def _inherited_id(members: Iterable[str], previous: Mapping[str, str], taken: set[str]) -> str | None:
+    """The earlier id of most of these members, unless another group has it already."""
+    ids = list(members)
+    counts = Counter(previous[i] for i in ids if previous.get(i, "") not in {"", *taken})
+    best = min(counts.items(), key=lambda item: (-item[1], item[0]), default=None)
+    return best[0] if best and best[1] > len(ids) / 2 else None
+
+
 def pattern_id(application: str, first_week: date, medoid_interaction_id: str) -> str:
     """Stable id: hash of the application, the first week and the founding medoid's interaction."""
     key = json.dumps([application, first_week.isoformat(), medoid_interaction_id])
@@ -199,11 +223,14 @@ def _exemplars(members: pd.DataFrame, vectors: Vectors, size: int) -> tuple[Exem
 
 
 def _threshold(pattern: PatternState, vectors: Vectors, embedder: Embedder, policy: ClusterPolicy) -> float:
-    """Median founder similarity less `tolerance` MADs, never under the floor."""
-    own = place(vectors, [pattern], embedder).similarity
-    own = own[own < 0.999]  # exemplars are compared with themselves and would flatter the pattern
-    if not len(own):
-        return policy.min_similarity
+    """Median similarity of the founders less `tolerance` MADs, never under the floor.
+
+    A founder that is an exemplar is compared with the others only: what the threshold has to judge are texts that the
+    pattern does not hold yet.
+    """
+    cosines = vectors @ embedder.encode([e.text for e in pattern.exemplars]).T
+    cosines[cosines > _ITSELF] = -1.0
+    own = mean_of_nearest(cosines)
     median = float(np.median(own))
     return max(policy.min_similarity, median - policy.tolerance * float(np.median(np.abs(own - median))))
 

@@ -121,9 +121,10 @@ def failure_patterns(
         for application in weeks.list_applications(conn, window):
             events = negatives.read_events(conn, application, week, window.end)
             memory = patterns.load_memory(conn, application, before=week)
-            found = cluster_week(application, week, events, memory, encoder, settings.cluster)
+            earlier = patterns.founded_in(conn, application, week)
+            found = cluster_week(application, week, events, memory, encoder, settings.cluster, earlier)
             detector = freeze_detector(found.states, encoder, DESCRIBER_VERSION)
-            if patterns.detector_of_week(conn, application, week) not in (None, detector.detector_version):
+            if tuple(patterns.load_states(conn, application, week)) != found.states:
                 weeks.mark_later_stale(conn, application, week)
             version = policy_version(settings.cluster)
             patterns.save_week(conn, application, week, found.states, found.memberships, detector, version)
@@ -131,7 +132,6 @@ def failure_patterns(
             numbers["patterns_new"] += len(found.new_pattern_ids)
             numbers["members"] += len(found.memberships)
             numbers["unassigned"] += len(events) - len(found.memberships)
-        weeks.complete_run(conn, week)
     return dg.MaterializeResult(metadata=metadata.rows(numbers["patterns_known"], **numbers))
 
 
@@ -208,6 +208,7 @@ def loop_metrics(context: dg.AssetExecutionContext, database: Database) -> dg.Ma
         metrics.save_metrics(conn, tables.cohort_weeks, week, cohorts)
         metrics.save_metrics(conn, tables.loop_weeks, week, loop)
         top = patterns.read_pattern_weeks(conn, week).head(10)
+        weeks.complete_run(conn, week)
     named = [
         (str(r["name"]), int(r["n_occurrences"]), None if pd.isna(r["rate"]) else float(r["rate"]))
         for r in top.to_dict("records")

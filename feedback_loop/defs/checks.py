@@ -81,14 +81,15 @@ def _no_late_facts(conn: Connection, week: date, n_weeks: int) -> dg.AssetCheckR
     """Nothing was imported for an earlier week after it ran; names the weeks to run again."""
     before = recent_weeks(week, n_weeks)
     late = weeks.late_facts(conn, before) if before else []
-    again = sorted({w for _, w, _ in late} | {w for w in weeks.stale_weeks(conn) if w < week})
-    why = "; ".join(f"{application} {w}: {n} facts" for application, w, n in late) or "memory changed before them"
+    again = sorted({w for _, w, _ in late} | set(weeks.stale_weeks(conn)))
+    through = max([week, *again])
+    why = "; ".join(f"{application} {w}: {n} facts" for application, w, n in late) or "the memory before them changed"
     return dg.AssetCheckResult(
         check_name="no_late_facts",
         asset_key="negative_feedback",
         passed=not again,
         severity=WARN,
-        description=f"run again from {again[0]} --through {week}: {_names(again)} ({why})"
+        description=f"run again --week {again[0]} --through {through}: {_names(again)} ({why})"
         if again
         else "none came late",
     )

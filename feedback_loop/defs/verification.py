@@ -24,7 +24,7 @@ from feedback_loop.route import plan_deployed_comments, plan_verdict_events
 from feedback_loop.store import fixes as fix_store
 from feedback_loop.store import negatives, patterns, tables
 from feedback_loop.store import tickets as ledger
-from feedback_loop.verify import METHOD_VERSION, Look, due_looks, look_of, verify_look
+from feedback_loop.verify import METHOD_VERSION, Look, due_looks, look_of, pending_look, verify_look
 
 SettingsParam = dg.ResourceParam[Settings]
 
@@ -93,10 +93,10 @@ def _verify(conn: Connection, due: Sequence[Look], encoder: Embedder, settings: 
     counter = _Counter(conn, encoder, settings)
     made = []
     for look in first.values():
-        sides = (look.before, look.after)
-        affected = pd.concat([counter.affected(look.fix, window) for window in sides], ignore_index=True)
-        exposed = pd.concat([counter.exposures(look.fix.application, window) for window in sides], ignore_index=True)
-        made.append(verify_look(look, affected, exposed, settings.verify))
+        try:
+            made.append(counter.verify(look))
+        except PermanentError as error:  # of this fix alone: the other looks go on
+            made.append(pending_look(look, str(error), settings.verify))
     fix_store.save_verifications(conn, made, METHOD_VERSION)
     return made
 
@@ -109,6 +109,18 @@ class _Counter:
         self._events: dict[tuple[str, Window], tuple[pd.DataFrame, pd.DataFrame]] = {}
         self._exposures: dict[tuple[str, Window], pd.DataFrame] = {}
         self._detected: dict[tuple[str, str, Window], pd.DataFrame] = {}
+
+    def verify(self, look: Look) -> Verification:
+        """The verdict of a look.
+
+        Raises:
+            PermanentError: its windows cannot be counted with its detector.
+        """
+        application, sides = look.fix.application, (look.before, look.after)
+        affected = pd.concat([self.affected(look.fix, window) for window in sides], ignore_index=True)
+        exposed = pd.concat([self.exposures(application, window) for window in sides], ignore_index=True)
+        heard = {day for window in sides for day in negatives.feedback_days(self._conn, window, application)}
+        return verify_look(look, affected, exposed, self._settings.verify, heard)
 
     def affected(self, fix: Fix, window: Window) -> pd.DataFrame:
         """The window's events that the fix's frozen detector gives to its pattern.

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
 from feedback_loop.records import Fix, Verdict, Verification
-from feedback_loop.store.tables import fixes, tickets, verifications
+from feedback_loop.store.tables import fixes, pattern_states, tickets, verifications
 
 _MAIN_SHARE = 0.5  # day 0 of a ramp is its first record with at least this share
 
@@ -73,9 +73,13 @@ def record_resolved_tickets(conn: Connection, resolved: dict[str, datetime]) -> 
 
 
 def load_fixes(conn: Connection, as_of: datetime) -> list[Fix]:
-    """Fixes deployed before `as_of`, by day."""
+    """Fixes deployed before `as_of`, by day, each with the week its pattern was first seen."""
+    since = sa.select(sa.func.min(pattern_states.c.first_seen_week)).where(
+        pattern_states.c.application == fixes.c.application, pattern_states.c.pattern_id == fixes.c.pattern_id
+    )
+    names = [name for name in Fix.__dataclass_fields__ if name != "pattern_since"]
     query = (
-        sa.select(*(fixes.c[name] for name in Fix.__dataclass_fields__))
+        sa.select(*(fixes.c[name] for name in names), since.scalar_subquery().label("pattern_since"))
         .where(fixes.c.deployed_at < as_of)
         .order_by(fixes.c.deployed_at, fixes.c.application, fixes.c.fix_id)
     )

@@ -16,13 +16,15 @@ from feedback_loop.store.tables import exposures, failure_descriptions, negative
 
 _IDS_PER_QUERY = 50_000
 _OUTPUT_CHARS = 2_000
+_EDIT_CHARS = 20_000  # of an answer and of what became of it: the distance between them costs the product of both
 
 _SIGNALS = """
 with touched as ({touched})
 select i.application, f.interaction_id, i.occurred_at, f.occurred_at as feedback_at,
        coalesce(i.session_id, i.interaction_id) as session_key, coalesce(f.user_hash, i.user_hash) as user_hash,
        i.cohort, coalesce(i.prompt_name, '') as prompt_name, i.prompt_version, i.sample_rate, i.safety_level,
-       f.signal, f.value, case when f.edited_output is not null then i.output end as output, f.edited_output
+       f.signal, f.value, left(f.edited_output, :edit_chars) as edited_output,
+       case when f.edited_output is not null then left(i.output, :edit_chars) end as output
 from touched
 join feedback_loop.feedback f using (interaction_id)
 join feedback_loop.interactions i using (interaction_id)
@@ -85,7 +87,13 @@ def read_signals(conn: Connection, window: Window, signals: Sequence[str]) -> pd
     Returns:
         Frame `records.SIGNALS`. Feedback whose interaction has not come yet is not in it; it is there when it has.
     """
-    parameters = {"start": window.start, "end": window.end, "known_before": window.end, "signals": list(signals)}
+    parameters = {
+        "start": window.start,
+        "end": window.end,
+        "known_before": window.end,
+        "signals": list(signals),
+        "edit_chars": _EDIT_CHARS,
+    }
     query = _SIGNALS.format(touched=_TOUCHED_BY_FEEDBACK, of_application="")
     return SIGNALS.check(read_frame(conn, query, parameters))
 
@@ -99,6 +107,7 @@ def read_signals_of(
         "end": occurred.end,
         "known_before": known_before,
         "signals": list(signals),
+        "edit_chars": _EDIT_CHARS,
         "application": application,
     }
     query = _SIGNALS.format(touched=_TOUCHED_BY_INTERACTION, of_application="and i.application = :application")
@@ -136,6 +145,17 @@ def count_exposures(conn: Connection, window: Window, application: str | None = 
         parameters["application"] = application  # type: ignore[assignment]
     frame = read_frame(conn, _EXPOSURES.format(of_application=of_application), parameters)
     return frame.astype({"n_exposures": "float64"})
+
+
+def feedback_days(conn: Connection, window: Window, application: str) -> set[date]:
+    """UTC days of the window on which feedback of any kind came to an application."""
+    query = """
+        select distinct (f.occurred_at at time zone 'UTC')::date as day
+        from feedback_loop.feedback f join feedback_loop.interactions i using (interaction_id)
+        where i.application = :application and f.occurred_at >= :start and f.occurred_at < :end
+    """
+    parameters = {"application": application, "start": window.start, "end": window.end}
+    return set(read_frame(conn, query, parameters)["day"])
 
 
 def save_exposures(conn: Connection, week: date, frame: pd.DataFrame) -> None:

@@ -191,3 +191,15 @@ def members_of(conn: Connection, application: str, pattern_id: str) -> list[str]
     """
     frame = read_frame(conn, query, {"application": application, "pattern_id": pattern_id})
     return [str(i) for i in frame["interaction_id"]]
+
+
+def founded_in(conn: Connection, application: str, week: date) -> dict[str, str]:
+    """interaction_id -> pattern_id of the members, in this week, of the patterns that it founded when it last ran."""
+    query = """
+        select m.interaction_id, m.pattern_id
+        from feedback_loop.pattern_memberships m
+        join feedback_loop.pattern_states s using (application, week, pattern_id)
+        where application = :application and week = :week and s.first_seen_week = :week
+    """
+    frame = read_frame(conn, query, {"application": application, "week": week})
+    return dict(zip(frame["interaction_id"], frame["pattern_id"], strict=True))

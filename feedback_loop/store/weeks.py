@@ -101,7 +101,7 @@ def begin_run(
 
 
 def complete_run(conn: Connection, week: date) -> None:
-    """The week's patterns are stored; to be called in that very transaction."""
+    """All of the week is stored; to be called in the transaction of its last step."""
     conn.execute(week_runs.update().where(week_runs.c.week == week).values(is_complete=True))
 
 
@@ -113,8 +113,8 @@ def mark_later_stale(conn: Connection, application: str, week: date) -> int:
 
 def is_newest(conn: Connection, application: str, week: date) -> bool:
     """Whether no later week of the application has run: only then side effects are carried out."""
-    later = sa.select(sa.func.count()).where((week_runs.c.application == application) & (week_runs.c.week > week))
-    return conn.execute(later).scalar_one() == 0
+    later = (week_runs.c.application == application) & (week_runs.c.week > week) & week_runs.c.is_complete
+    return conn.execute(sa.select(sa.func.count()).where(later)).scalar_one() == 0
 
 
 def stale_weeks(conn: Connection) -> list[date]:
@@ -124,7 +124,7 @@ def stale_weeks(conn: Connection) -> list[date]:
 
 
 def weeks_not_run(conn: Connection, window: Window) -> list[date]:
-    """Weeks of the window that have facts but never ran to their patterns, for any application, oldest first.
+    """Weeks of the window that have facts but never ran to their end, for any application, oldest first.
 
     Args:
         conn: inside the caller's transaction.

@@ -269,3 +269,33 @@ def test_a_detector_is_named_by_what_decides_a_placement(first: WeekPatterns) ->
     assert freeze_detector(first.states, EMBEDDER, "offline-2").detector_version != version
     assert freeze_detector(first.states, LexicalEmbedder(256), "offline-1").detector_version != version
     assert freeze_detector(first.states[1:], EMBEDDER, "offline-1").detector_version != version
+
+
+@pytest.mark.parametrize("n", [12, 18, 30])
+def test_a_small_pattern_knows_its_failure_again(n: int) -> None:
+    """Recall on texts it never saw, as on those that founded it: else a verdict would see a cut where there is none."""
+    found = cluster([*complaints("language", 40), *complaints("link", n)])
+    fresh = pd.DataFrame([event(f"j-link-{k:03}", said("link", k)) for k in range(200, 260)])
+    link_ids = {p.pattern_id for p in link_patterns(found)}
+    placed = place_events(fresh, found.states, EMBEDDER)
+    assert placed["pattern_id"].isin(link_ids).sum() >= 0.75 * len(fresh)
+
+
+def test_the_same_words_have_the_same_owner() -> None:
+    memory = cluster([*complaints("language"), *links()]).states
+    texts = [
+        f"{said(kind, k)} {extra}" for kind in ("link", "language") for k in range(8) for extra in ("", "again", "now")
+    ]
+    repeated = [event(f"j-{n:02}-{copy}", text) for n, text in enumerate(texts) for copy in range(5)]
+    owner = owners(cluster(repeated, memory, W2))
+    for n in range(len(texts)):
+        assert len({owner.get(f"j-{n:02}-{copy}") for copy in range(5)}) == 1
+
+
+def test_a_week_run_again_with_late_events_keeps_its_ids() -> None:
+    events = complaints()
+    first = cluster(events)
+    late = [*events, *complaints("link", n=12, prefix="a")]
+    frame = pd.DataFrame(late, columns=list(event("", "")))
+    again = cluster_week("shop", W1, frame, [], EMBEDDER, POLICY, previous=owners(first))
+    assert set(first.new_pattern_ids) <= set(again.new_pattern_ids)

@@ -120,7 +120,7 @@ def test_late_facts_name_the_week_to_run_again(sound: World) -> None:
     sound.add([make_interaction("late", at(W1)), make_feedback("late", at(W1))])
     sound.add(traffic(W3, failures={"language": 1}))
     text = problems(sound, W3)["no_late_facts"]
-    assert text.startswith(f"run again from {W1} --through {W3}: {W1} (")
+    assert text.startswith(f"run again --week {W1} --through {W3}: {W1} (")
     assert f"shop {W1}: 2 facts" in text
     assert problems(sound, W1) == {}
 
