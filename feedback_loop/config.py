@@ -63,13 +63,19 @@ def load_settings(environment: Environment) -> Settings:
         return Settings()
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if content is not None and not isinstance(content, dict):
+            kind = "a list" if isinstance(content, list) else "a single value"
+            raise ConfigurationError(f"settings file {path} must hold keys with values (`key: value`), it is {kind}")
         return Settings.model_validate(content or {})
     except OSError as error:
         raise ConfigurationError(f"settings file {path} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
         raise ConfigurationError(f"settings file {path} is no YAML: {error}") from error
     except pydantic.ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        # A policy's own check says which of its keys is wrong; pydantic says which policy.
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+        )
         raise ConfigurationError(f"settings file {path}: {problems}") from error
 
 

@@ -9,10 +9,11 @@ In the loop: extract -> **describe** -> cluster.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import pandas as pd
 
-from feedback_loop.records import DESCRIPTIONS, TEXTS
+from feedback_loop.records import DESCRIPTIONS, TEXTS, check_between
 from feedback_loop.redaction import visible
 
 DESCRIBER_VERSION = "offline-1"
@@ -31,6 +32,9 @@ class DescribePolicy:
 
     max_chars: int = 400
     max_edit_words: int = 12
+
+    def __post_init__(self) -> None:
+        check_between(self, 1, inf, "max_chars", "max_edit_words")
 
 
 def describe_failures(texts: pd.DataFrame, policy: DescribePolicy) -> pd.DataFrame:

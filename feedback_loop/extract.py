@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
-from feedback_loop.records import NEGATIVES, SIGNALS, Window
+from feedback_loop.records import NEGATIVES, SIGNAL_NAMES, SIGNALS, Window, check_between
 
 EDITS = ("edited", "correction")
 
@@ -30,6 +30,7 @@ class ExtractPolicy:
         min_edit_distance: an edit counts when the normalised Levenshtein distance between the output and what the
             user made of it is above this, 0..1. A correction that came without a text always counts.
         edit_severity: of an edit or correction that counts.
+        high_safety_severity: of anything negative whose `safety_level` is high.
     """
 
     severities: Mapping[str, int] = field(
@@ -50,6 +51,19 @@ class ExtractPolicy:
     min_edit_distance: float = 0.3
     edit_severity: int = 2
     high_safety_severity: int = 4
+
+    def __post_init__(self) -> None:
+        for name, severity in self.severities.items():
+            if name not in SIGNAL_NAMES:
+                raise ValueError(
+                    f"severities names {name!r}, which is no signal; signals are {', '.join(SIGNAL_NAMES)}"
+                )
+            if severity not in range(1, 5):
+                raise ValueError(f"severities.{name} must be 1 (minor) to 4 (critical), got {severity}")
+        check_between(self, 1, 4, "worst_rating_severity", "low_rating_severity", "edit_severity")
+        check_between(self, 1, 4, "high_safety_severity")
+        check_between(self, 0, 5, "max_negative_rating")
+        check_between(self, 0, 1, "min_edit_distance")
 
     @property
     def candidate_signals(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ In the loop: prioritise -> **route** -> (people ship a fix) -> verify -> **route
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import pandas as pd
 
@@ -20,6 +21,7 @@ from feedback_loop.records import (
     PatternState,
     TicketEvent,
     Verification,
+    check_between,
 )
 from feedback_loop.redaction import visible
 
@@ -51,6 +53,9 @@ class RoutePolicy:
     min_users: int = 3
     max_new_tickets: int = 10
     n_quotes: int = 5
+
+    def __post_init__(self) -> None:
+        check_between(self, 1, inf, "min_occurrences", "min_users", "max_new_tickets", "n_quotes")
 
 
 @dataclass(frozen=True)

@@ -14,40 +14,17 @@ import msgspec
 from msgspec import Meta, Struct
 
 from feedback_loop.intake.reasons import Rejection, explain, nul_path
+from feedback_loop.records import SIGNAL_NAMES, Signal
+from feedback_loop.redaction import INVISIBLE
 
-Signal = Literal[
-    # explicit
-    "thumbs_up",
-    "thumbs_down",
-    "rating",
-    "comment",
-    "report",
-    "correction",
-    "preference",
-    # implicit
-    "accepted",
-    "edited",
-    "regenerated",
-    "abandoned",
-    "copied",
-    "follow_up",
-    "retried",
-    "dwell",
-    "shown",
-    # outcome
-    "task_succeeded",
-    "task_failed",
-    "resolved",
-    "reopened",
-    "escalated",
-    "converted",
-]
 SafetyLevel = Literal["low", "medium", "high"]
-CHOICES = {"signal": get_args(Signal), "safety_level": get_args(SafetyLevel)}
+CHOICES = {"signal": SIGNAL_NAMES, "safety_level": get_args(SafetyLevel)}
 
 # An index entry of PostgreSQL holds 2,704 bytes: one id, or three names together, of 4-byte characters must fit.
-Id = Annotated[str, Meta(min_length=1, max_length=512)]
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
+# Ids and names are shown in terminals, tickets and the UI, where one must not look like another.
+_SHOWN = rf"\A[^\t\n\u2028\u2029{INVISIBLE}]*\Z"
+Id = Annotated[str, Meta(min_length=1, max_length=512, pattern=_SHOWN)]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_SHOWN)]
 Time = Annotated[datetime, Meta(tz=True)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Amount = Annotated[float, Meta(ge=0)]

@@ -104,6 +104,8 @@ def _explain_value(text: str) -> str:
     if found := _LENGTH.fullmatch(text):
         is_empty = found[1] == ">="
         return "is empty; leave it out if there is none" if is_empty else f"is longer than {found[2]} characters"
+    if text.startswith("Expected `str` matching regex"):
+        return "holds a control, zero-width or bidirectional character, which ids and names may not"
     if found := _BOUND.fullmatch(text):
         return f"must be {_BOUND_WORDS[found[1]]} {float(found[2]):,.16g}"
     if found := _TYPE.fullmatch(text):

@@ -30,10 +30,22 @@ RAW_FAULTS = [
     ),
     (DEEP, "nested too deeply"),
 ]
+HIDDEN = "holds a control, zero-width or bidirectional character"
 FIELD_FAULTS: list[tuple[dict[str, Any], str]] = [
     (interaction(interaction_id=""), "'interaction_id' is empty"),
     (interaction(interaction_id=7), "'interaction_id' must be text, got a whole number"),
     (interaction(interaction_id="x" * 513), "'interaction_id' is longer than 512 characters"),
+    (interaction(interaction_id="i\x1b[31m1"), f"'interaction_id' {HIDDEN}"),
+    (interaction(application="shop\n"), f"'application' {HIDDEN}"),
+    (interaction(prompt_name="a\tb"), f"'prompt_name' {HIDDEN}"),
+    (interaction(prompt_version="v\u200b1"), f"'prompt_version' {HIDDEN}"),
+    (interaction(model="\u202eledom"), f"'model' {HIDDEN}"),
+    (interaction(cohort="pro\ufeff"), f"'cohort' {HIDDEN}"),
+    (interaction(session_id="s\x7f"), f"'session_id' {HIDDEN}"),
+    (interaction(user_id="u\0"), f"'user_id' {HIDDEN}"),
+    (feedback(feedback_id="f\u2066"), f"'feedback_id' {HIDDEN}"),
+    (evaluation(evaluator="judge\u2028"), f"'evaluator' {HIDDEN}"),
+    (deployment(fixes=["FL-1", "FL-\u200e2"]), f"'fixes[1]' {HIDDEN}"),
     (interaction(prompt_version=""), "'prompt_version' is empty"),
     (interaction(output=None), "'output' must be text, got null"),
     (interaction(occurred_at="2026-01-05T09:30:00"), "'occurred_at' has no time zone"),
@@ -82,6 +94,8 @@ def test_a_fault_is_named_in_plain_words(data: bytes, reason: str) -> None:
     [
         interaction(user_input="", output=""),
         interaction(metadata={"anything": [1, None, {"goes": True}]}, tools=[{"name": "search"}]),
+        interaction(user_input="a\x1b[31m\u202e\n", output="\u200b\t", cohort="Größe M – 日本 שלום"),
+        feedback(comment="\x1b]8;;x\x07 \u200b", reason="other\n"),
         interaction(user_input="an escaped \\u0000 is only text"),
         feedback(signal="rating", value=4.5),
         feedback(signal="edited", edited_output="x", value=None),

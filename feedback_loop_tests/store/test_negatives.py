@@ -75,6 +75,17 @@ def test_an_edit_comes_with_the_answer_it_changed_and_other_signals_without(engi
     ]
 
 
+def test_of_a_long_edit_only_the_start_is_compared(engine: Engine, tmp_path: Path) -> None:
+    long = "x" * 50_000
+    edit = make_feedback("a", at(W1, 13), "edited", edited_output="y" * 50_000)
+    import_records(engine, tmp_path, [make_interaction("a", at(W1), output=long), edit])
+    with engine.connect() as conn:
+        weekly = negatives.read_signals(conn, WEEK1, SIGNALS)
+        historic = negatives.read_signals_of(conn, APPLICATION, WEEK1, WEEK1.end, SIGNALS)
+    for frame in (weekly, historic):
+        assert frame["output"].str.len().tolist() == frame["edited_output"].str.len().tolist() == [20_000]
+
+
 def test_texts_hold_what_was_said_in_order_and_no_praise(engine: Engine, tmp_path: Path) -> None:
     import_records(
         engine,
