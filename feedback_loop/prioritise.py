@@ -18,7 +18,7 @@ PATTERN_WEEKS = FrameShape(
         "n_occurrences": "int64",  # negative interactions
         "n_sessions": "int64",  # distinct sessions
         "n_users": "int64",  # distinct known users
-        "affected": "float64",  # distinct sessions, weighted by 1 / sample_rate
+        "affected": "float64",  # distinct sessions per day and version, weighted by 1 / sample_rate, like exposures
         "exposures": "float64",  # of the application in the week, same unit; NaN: none were recorded
         "rate": "float64",  # affected / exposures; NaN without exposures
         "mean_severity": "float64",  # 1..4
@@ -32,7 +32,8 @@ def prioritise_patterns(members: pd.DataFrame, exposures: float) -> pd.DataFrame
     """The week's numbers per pattern, first things first.
 
     Args:
-        members: rows of frame `records.NEGATIVES` with a `pattern_id`, one application and week.
+        members: rows of frame `records.NEGATIVES` with a `pattern_id` and an `exposure_key` (what counts as one
+            exposure: session, day and version), one application and week.
         exposures: weighted sessions of the application in that week; 0 where none were recorded.
 
     Returns:
@@ -45,7 +46,8 @@ def prioritise_patterns(members: pd.DataFrame, exposures: float) -> pd.DataFrame
         n_users=("user_hash", "nunique"),
         mean_severity=("severity", "mean"),
     ).reset_index()
-    sessions = members.drop_duplicates(["pattern_id", "session_key"])
+    # A session weighs as its most surely captured answer does: the rule of exposures.
+    sessions = members.sort_values("weight", kind="stable").drop_duplicates(["pattern_id", "exposure_key"])
     frame["affected"] = frame["pattern_id"].map(sessions.groupby("pattern_id")["weight"].sum())
     frame["exposures"] = exposures if exposures > 0 else np.nan
     frame["rate"] = frame["affected"] / frame["exposures"]

@@ -201,9 +201,8 @@ def _side(
 
 def _daily(window: Window, affected: pd.DataFrame, exposures: pd.DataFrame) -> pd.DataFrame:
     """Per day: affected sessions (count, weights, squared weights) and exposures."""
-    sessions = affected.assign(date=affected["occurred_at"].dt.floor("D")).drop_duplicates(
-        ["date", "prompt_name", "prompt_version", "session_key"]
-    )
+    dated = affected.assign(date=affected["occurred_at"].dt.floor("D")).sort_values("weight", kind="stable")
+    sessions = dated.drop_duplicates(["date", "prompt_name", "prompt_version", "session_key"])
     sessions = sessions.assign(squared=sessions["weight"] ** 2)
     days = pd.date_range(window.start, window.end, freq="D", inclusive="left", unit="us")
     daily = sessions.groupby("date").agg(n=("weight", "size"), affected=("weight", "sum"), squared=("squared", "sum"))

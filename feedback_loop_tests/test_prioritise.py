@@ -14,6 +14,7 @@ def member(pattern: str, n: int, **fields: Any) -> dict[str, Any]:
         "pattern_id": pattern,
         "interaction_id": f"{pattern}-{n}",
         "session_key": f"{pattern}-s{n}",
+        "exposure_key": f"2026-01-05|{fields.get('session_key', f'{pattern}-s{n}')}",
         "user_hash": f"u{n}",
         "severity": 2,
         "weight": 1.0,
@@ -69,3 +70,11 @@ def test_a_week_without_members_is_empty_and_has_its_columns() -> None:
     found = prioritise_patterns(members(), exposures=100)
     assert found.empty
     assert list(found.columns) == list(PATTERN_WEEKS.columns)
+
+
+def test_a_session_counts_once_per_day_like_its_exposure() -> None:
+    monday, again = member("p", 1), member("p", 2, session_key="p-s1")
+    tuesday = member("p", 3, session_key="p-s1", exposure_key="2026-01-06|p-s1")
+    surely = member("p", 4, session_key="p-s1", weight=0.5)
+    row = prioritise_patterns(members(monday, again, tuesday, surely), exposures=10).iloc[0]
+    assert (row["n_sessions"], row["affected"]) == (1, 1.5)

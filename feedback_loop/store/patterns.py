@@ -129,7 +129,9 @@ def load_detector(conn: Connection, application: str, detector_version: str) -> 
 def read_members(conn: Connection, application: str, week: date) -> pd.DataFrame:
     """A week's members of patterns with their negative feedback: what `prioritise_patterns` reads."""
     query = """
-        select m.pattern_id, n.interaction_id, n.session_key, n.user_hash, n.severity, n.weight
+        select m.pattern_id, n.interaction_id, n.session_key, n.user_hash, n.severity, n.weight,
+               concat_ws('|', (n.occurred_at at time zone 'UTC')::date, n.prompt_name, n.prompt_version, n.session_key)
+                   as exposure_key
         from feedback_loop.pattern_memberships m join feedback_loop.negative_feedback n
              using (application, week, interaction_id)
         where application = :application and week = :week order by n.interaction_id
