@@ -157,11 +157,11 @@ def import_files(paths: tuple[str, ...], max_line_mb: int) -> None:
     from feedback_loop.intake.importing import import_paths
     from feedback_loop.store.engine import open_database
 
-    console, environment = terminal.console(to_stderr=True), read_environment()
-    with open_database(environment) as engine, terminal.import_progress(console) as show:
+    environment, progress = read_environment(), terminal.console(to_stderr=True)
+    with open_database(environment) as engine, terminal.import_progress(progress) as show:
         key = load_hash_key(environment)
         summary = import_paths(engine, paths, hash_key=key, on_progress=show, max_line_bytes=max_line_mb << 20)
-    terminal.print_import(console, summary)
+    terminal.print_import(terminal.console(), summary)
     if summary.has_rejected:
         sys.exit(EXIT_PERMANENT)
 
@@ -178,11 +178,11 @@ def run(week: datetime, through: datetime | None) -> None:
     from feedback_loop.definitions import defs
     from feedback_loop.defs.runs import open_loop, weeks_between
 
-    console, failed = terminal.console(to_stderr=True), False
+    console, progress, failed = terminal.console(), terminal.console(to_stderr=True), False
     weeks = weeks_between(week.date(), (through or week).date())
     with open_loop(read_environment(), defs) as loop:
         for monday in weeks:
-            with console.status(f"running the week of {monday}"):
+            with progress.status(f"running the week of {monday}"):
                 result = loop.run_week(monday)
             terminal.print_run(console, result, "week")
             failed = failed or result.has_errors
@@ -199,7 +199,7 @@ def verify(as_of: datetime | None) -> None:
     from feedback_loop.definitions import defs
     from feedback_loop.defs.runs import open_loop
 
-    console, at = terminal.console(to_stderr=True), as_of or datetime.now(UTC)  # noqa: TID251 (the default is today)
+    console, at = terminal.console(), as_of or datetime.now(UTC)  # noqa: TID251 (the default is today)
     with open_loop(read_environment(), defs) as loop:
         result = loop.verify(at)
     terminal.print_run(console, result, "looks due by the end of")

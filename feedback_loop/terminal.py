@@ -18,6 +18,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from feedback_loop.redaction import visible
+
 if TYPE_CHECKING:  # listings print rows; they need not wait for Dagster
     from feedback_loop.defs.demo import DemoVerdict, DemoWeek, Planted
     from feedback_loop.defs.runs import RunResult
@@ -27,6 +29,7 @@ if TYPE_CHECKING:  # listings print rows; they need not wait for Dagster
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "patterns": {
+        "application": "application",
         "pattern_id": "pattern",
         "name": "name",
         "likely_cause": "cause",
@@ -38,6 +41,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "ticket_key": "ticket",
     },
     "tickets": {
+        "application": "application",
         "ticket_key": "ticket",
         "title": "title",
         "route": "route",
@@ -87,7 +91,7 @@ def _to_json(value: object) -> str:
 
 
 def print_rows(console: Console, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows of a listing as a table. Text of users is shown, never interpreted."""
+    """Rows of a listing as a table. Text of users is shown, never interpreted, by rich or by the terminal."""
     columns = COLUMNS[title]
     if not rows:
         console.print(f"no {title}")
@@ -109,7 +113,7 @@ def _format(key: str, value: Any) -> str:
         return f"{1000 * value:.1f}"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d}"
-    return f"{value:,.1f}" if isinstance(value, float) else str(value)
+    return f"{value:,.1f}" if isinstance(value, float) else visible(str(value))
 
 
 @contextmanager
@@ -152,31 +156,33 @@ def print_import(console: Console, summary: ImportSummary) -> None:
         reasons.add_column("reason", overflow="fold")
         reasons.add_column("lines", justify="right")
         for reason, n in summary.reasons.most_common(20):
-            reasons.add_row(Text(reason), f"{n:,}")
+            reasons.add_row(Text(visible(reason)), f"{n:,}")
         console.print(reasons)
         for example in summary.examples[:5]:
-            console.print(Text(f"  {example.source}:{example.line_number}: {example.reason}"))
+            source, reason = visible(example.source), visible(example.reason)
+            console.print(Text(f"  {source}:{example.line_number}: {reason}"), soft_wrap=True)
 
 
 def print_run(console: Console, result: RunResult, what: str) -> None:
     """One line per run, and what its checks found."""
     mark = Text("ok  ", "green") if not result.has_errors else Text("FAIL", "red bold")
-    console.print(mark, Text(f"{what} {result.partition}  {_numbers(result)}"))
+    console.print(mark, Text(f"{what} {result.partition}  {_numbers(result)}"), soft_wrap=True)
     if result.error:
-        console.print(Text(f"     {result.error} (run {result.run_id})", "red"))
+        console.print(Text(f"     {visible(result.error)} (run {result.run_id})", "red"), soft_wrap=True)
     for is_error, check, text in result.problems:
-        console.print(Text(f"     {check}: {text}", "red" if is_error else "yellow"))
+        console.print(Text(f"     {check}: {visible(text)}", "red" if is_error else "yellow"), soft_wrap=True)
 
 
 def _numbers(result: RunResult) -> str:
-    wanted = {
-        "negative_feedback": ("dagster/partition_row_count", "negative"),
-        "failure_patterns": ("patterns_new", "new patterns"),
-        "tickets": ("new_tickets", "new tickets"),
-        "fixes": ("dagster/partition_row_count", "fixes"),
-        "verifications": ("dagster/partition_row_count", "verdicts"),
-    }
-    found = [(result.metadata[a][key], words) for a, (key, words) in wanted.items() if a in result.metadata]
+    wanted = (
+        ("negative_feedback", "dagster/partition_row_count", "negative"),
+        ("failure_patterns", "unassigned", "unassigned"),
+        ("failure_patterns", "patterns_new", "new patterns"),
+        ("tickets", "new_tickets", "new tickets"),
+        ("fixes", "dagster/partition_row_count", "fixes"),
+        ("verifications", "dagster/partition_row_count", "verdicts"),
+    )
+    found = [(result.metadata[asset][key], words) for asset, key, words in wanted if asset in result.metadata]
     return ", ".join(f"{n:,} {words}" for n, words in found)
 
 
@@ -201,7 +207,7 @@ def print_demo_week(console: Console, week: DemoWeek) -> None:
 
 
 def _plain(markdown: str) -> str:
-    return markdown.replace("\\", "").replace("\u2060", "")
+    return visible(markdown.replace("\\", "").replace("\u2060", ""))
 
 
 def _cut(look: Verification) -> str:

@@ -6,6 +6,7 @@ embedded one.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Engine, text
+from sqlalchemy import URL, Engine, make_url, text
 
+from feedback_loop import terminal
 from feedback_loop.defs.runs import weeks_between
 from feedback_loop.errors import InputError
 from feedback_loop.records import monday_of
@@ -57,7 +59,8 @@ def shop(admin: Engine) -> Iterator[Path]:
         failures = {"language": 9, "link": 6}
         write(directory / "old.jsonl", [r for w in (W1, W2) for r in traffic(w, per_day=60, failures=failures)])
         succeed(call(directory, "import", "old.jsonl"))
-        succeed(call(directory, "run", "--week", str(W1), "--through", str(W2)))
+        log = succeed(call(directory, "run", "--week", str(W1), "--through", str(W2))).stdout
+        (directory / "run.log").write_text(log, encoding="utf-8")
         keys = [t["ticket_key"] for t in listing(directory, "tickets")]
         shipped = ("v2", "--fixes", *keys, "FL-99", "--at", f"{W3}T00:00:00Z", "--prompt-name", "support")
         assert "no ticket FL-99 yet" in succeed(call(directory, "deployed", *shipped)).stderr
@@ -65,7 +68,10 @@ def shop(admin: Engine) -> Iterator[Path]:
         write(directory / "new.jsonl", fixed)
         succeed(call(directory, "import", "new.jsonl"))
         succeed(call(directory, "run", "--week", str(W3), "--through", str(W4)))
-        succeed(call(directory, "verify", "--as-of", str(W5)))
+        verdicts = succeed(call(directory, "verify", "--as-of", str(W5))).stdout
+        assert re.fullmatch(
+            rf"ok   looks due by the end of {W5 - timedelta(days=1)}  \d+ fixes, \d+ verdicts\n", verdicts
+        )
         yield directory
 
 
@@ -126,11 +132,38 @@ def test_listings_do_not_wait_for_dagster(tmp_path: Path) -> None:
 def test_listings_as_tables(shop: Path, what: str) -> None:
     result = succeed(call(shop, what))
     assert "FL-1" in result.stdout
+    if what != "verifications":
+        assert "application" in result.stdout
+        assert "│ shop " in result.stdout
+
+
+def test_a_redirected_run_leaves_one_line_a_week(shop: Path) -> None:
+    lines = (shop / "run.log").read_text(encoding="utf-8").splitlines()
+    numbers = r"([\d,]+) negative, ([\d,]+) unassigned, \d+ new patterns, \d+ new tickets"
+    found = [re.fullmatch(rf"ok   week {week}  {numbers}", line) for week, line in zip((W1, W2), lines, strict=True)]
+    negative, unassigned = (sum(int(match[n].replace(",", "")) for match in found if match) for n in (1, 2))
+    with create_engine(make_url((shop / "url").read_text())).connect() as conn:
+        parameters = {"last": W2}
+        members = conn.execute(
+            text("select count(*) from feedback_loop.pattern_memberships where week <= :last"), parameters
+        )
+        assert (negative - unassigned, negative) == (members.scalar_one(), 2 * 7 * 15)
+
+
+def test_what_a_terminal_would_obey_is_not_in_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "a\x1b[31mred\x1b]8;;http://x\x07y\u202ez\nw [bold]v[/bold]"
+    row: dict[str, Any] = dict.fromkeys(terminal.COLUMNS["tickets"], hostile)
+    terminal.print_rows(terminal.console(), "tickets", [row])
+    shown = capsys.readouterr().out
+    assert not set("\x1b\x07\u202e") & set(shown)
+    assert "[bold]" in shown
+    terminal.print_json([row])
+    assert json.loads(capsys.readouterr().out) == [row]
 
 
 def test_importing_and_running_again_changes_nothing(shop: Path) -> None:
     before = {what: listing(shop, what) for what in ("patterns", "tickets", "verifications")}
-    assert "known already" in succeed(call(shop, "import", "old.jsonl", "new.jsonl")).stderr
+    assert "known already" in succeed(call(shop, "import", "old.jsonl", "new.jsonl")).stdout
     succeed(call(shop, "run", "--week", str(W3), "--through", str(W4)))
     assert {what: listing(shop, what) for what in before} == before
 
@@ -176,8 +209,8 @@ def test_an_import_with_bad_lines_says_so_and_takes_the_rest(shop: Path) -> None
     )
     result = call(shop, "import", "bad.jsonl")
     assert result.returncode == 1
-    assert "rejected" in result.stderr
-    assert "bad.jsonl:3" in result.stderr
+    assert "rejected" in result.stdout
+    assert "bad.jsonl:3" in result.stdout
     assert call(shop, "import", "missing.jsonl").returncode == 1
 
 
