@@ -28,8 +28,8 @@ class ClusterPolicy:
     resolution: float = 0.5
     min_similarity: float = 0.22
     tolerance: float = 2.0
-    join_share: float = 0.6
-    min_cohesion: float = 0.15
+    join_share: float = 0.75
+    min_cohesion: float = 0.13
     min_texts: int = 5
     min_users: int = 3
     max_exemplars: int = 25

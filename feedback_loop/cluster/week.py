@@ -124,7 +124,8 @@ def _new_groups(
     for members in (sample[labels == label] for label in range(labels.max() + 1)):
         pattern = _joins(nearest[members], similarity[members], bars)
         if pattern >= 0:
-            joined_to |= dict.fromkeys(texts[members[nearest[members] == pattern]], pattern)
+            close = (nearest[members] == pattern) & (similarity[members] >= bars[pattern])
+            joined_to |= dict.fromkeys(texts[members[close]], pattern)
         elif len(members) >= policy.min_texts:  # a sampled row is a text of its own
             fresh.append(members)
     open_to = np.isin(nearest, [p for p in joined_to.values() if p >= 0])
