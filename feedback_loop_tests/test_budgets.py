@@ -20,8 +20,6 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 TRACES = (
     r"/(?:home|Users)/[a-z][\w.-]*/",
     r"(?<![\w.])/root/",
-    r"(?<![\w.])/work/",
-    r"(?<![\w.])/tmp/fl\b",
     r"files\.pythonhosted\.org",
     r"--(?:extra-)?index-url",
     r"https?://[\w.-]*(?:artifactory|nexus|pypi\.(?!org))[\w.-]*",
