@@ -16,6 +16,7 @@ from rapidfuzz.distance import Levenshtein
 from feedback_loop.records import NEGATIVES, SIGNAL_NAMES, SIGNALS, Window, check_between
 
 EDITS = ("edited", "correction")
+_RULED = {"rating": "max_negative_rating", "edited": "min_edit_distance", "correction": "min_edit_distance"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class ExtractPolicy:
 
     Attributes:
         severities: signal -> severity, 1 (minor) to 4 (critical). A signal that is not named here is not negative,
-            but for `rating`, `edited` and `correction`, which have rules of their own.
+            but for `rating`, `edited` and `correction`, which have rules of their own below and are refused here.
         max_negative_rating: a rating up to this is negative.
         worst_rating_severity, low_rating_severity: of a rating of 1, and of any other negative one.
         min_edit_distance: an edit counts when the normalised Levenshtein distance between the output and what the
@@ -58,6 +59,8 @@ class ExtractPolicy:
                 raise ValueError(
                     f"severities names {name!r}, which is no signal; signals are {', '.join(SIGNAL_NAMES)}"
                 )
+            if name in _RULED:
+                raise ValueError(f"severities names {name!r}, which has rules of its own: {_RULED[name]}")
             if severity not in range(1, 5):
                 raise ValueError(f"severities.{name} must be 1 (minor) to 4 (critical), got {severity}")
         check_between(self, 1, 4, "worst_rating_severity", "low_rating_severity", "edit_severity")

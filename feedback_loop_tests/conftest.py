@@ -93,7 +93,8 @@ def admin(server: URL) -> Iterator[Engine]:
 _numbers = count()
 
 
-def _make_database(admin: Engine, template: str) -> Iterator[URL]:
+def make_database(admin: Engine, template: str) -> Iterator[URL]:
+    """A copy of a database, which nobody may be connected to; gone afterwards."""
     name = f"test_{next(_numbers)}"
     with admin.connect() as connection:
         connection.execute(text(f"create database {name} template {template} strategy file_copy"))
@@ -105,13 +106,13 @@ def _make_database(admin: Engine, template: str) -> Iterator[URL]:
 @pytest.fixture
 def database_url(admin: Engine) -> Iterator[URL]:
     """URL of a database of one's own with the newest schema, empty."""
-    yield from _make_database(admin, "template_feedback_loop")
+    yield from make_database(admin, "template_feedback_loop")
 
 
 @pytest.fixture
 def empty_database_url(admin: Engine) -> Iterator[URL]:
     """URL of a database of one's own without any schema."""
-    yield from _make_database(admin, "template1")
+    yield from make_database(admin, "template1")
 
 
 @pytest.fixture

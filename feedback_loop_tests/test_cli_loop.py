@@ -25,7 +25,7 @@ from feedback_loop.errors import InputError
 from feedback_loop.records import monday_of
 from feedback_loop.store import schema
 from feedback_loop.store.engine import create_engine
-from feedback_loop_tests.conftest import _make_database
+from feedback_loop_tests.conftest import make_database
 from feedback_loop_tests.factories import W1, W2, W3, W4, W5, traffic
 
 COMMAND = [sys.executable, "-m", "feedback_loop.cli"]
@@ -52,7 +52,7 @@ def shop(admin: Engine) -> Iterator[Path]:
     """A directory in which two weeks were imported and run; the first tickets were fixed, and two more weeks ran."""
     with (
         tempfile.TemporaryDirectory(prefix="fl-") as name,
-        contextmanager(_make_database)(admin, "template_feedback_loop") as url,
+        contextmanager(make_database)(admin, "template_feedback_loop") as url,
     ):
         directory = Path(name).resolve()
         (directory / "url").write_text(url.render_as_string(hide_password=False))

@@ -60,6 +60,7 @@ def test_a_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
             "extract: {severities: {report: 5}}",
             r"extract: severities\.report must be 1 \(minor\) to 4 \(critical\), got 5",
         ),
+        ("extract: {severities: {rating: 3}}", r"severities names 'rating', .* its own: max_negative_rating"),
         ("extract: {severities: {report: 0}}", r"severities\.report"),
         ("extract: {edit_severity: 9}", "extract: edit_severity must be from 1 to 4, got 9"),
         ("extract: {high_safety_severity: 0}", "high_safety_severity"),

@@ -5,7 +5,6 @@ People may edit a file: `status: done` in its head means that they shipped a fix
 Does not belong here: what a ticket says (`route.py`).
 """
 
-import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,9 +107,9 @@ class LocalTracker:
         return {name.strip(): value.strip() for name, _, value in pairs}
 
     def _write(self, path: Path, head: dict[str, str], rest: str) -> None:
-        """Replace the file in one step, so that a killed run leaves the old one or the new one."""
+        """Replace the file in one step: a killed run leaves the old one or the new one, and a part for the next run."""
         self.directory.mkdir(parents=True, exist_ok=True)
         lines = "\n".join(f"{name}: {value}".rstrip() for name, value in head.items())
-        part = path.with_suffix(f".{os.getpid()}.part")
+        part = path.with_suffix(".part")
         part.write_text(f"---\n{lines}\n---\n{rest}", encoding="utf-8")
         part.replace(path)

@@ -39,6 +39,10 @@ COLUMNS: dict[FactKind, tuple[str, ...]] = {
 _NOT_KNOWN = (
     f"WHERE NOT EXISTS (SELECT FROM {SCHEMA}.interactions known WHERE known.interaction_id = staged.interaction_id)"
 )
+_SUMMARISE = """
+select brin_summarize_new_values(oid) from pg_class
+where oid = 'feedback_loop.ix_interactions_occurred_at'::regclass and pg_has_role(relowner, 'member')
+"""
 _COPY_BYTES = 1 << 20  # per read of the driver
 
 
@@ -160,5 +164,10 @@ _ENCODERS: dict[type, Callable[[Any], str]] = {
 
 
 def refresh_statistics(conn: Connection) -> None:
-    """Tell the planner what was imported: a week that it does not know of is joined row by row."""
+    """Tell the planner what was imported, and the index of weeks where.
+
+    A week that the planner does not know of is joined row by row. Blocks that the index does not know of are read for
+    every week, until autovacuum comes by.
+    """
     conn.exec_driver_sql("ANALYZE feedback_loop.interactions, feedback_loop.feedback")
+    conn.exec_driver_sql(_SUMMARISE)

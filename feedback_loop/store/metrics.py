@@ -49,10 +49,11 @@ with answers as (
 ), negative as materialized (
     select application, coalesce(cohort, '') as cohort, count(*) as n_negative
     from feedback_loop.negative_feedback where week = :week group by 1, 2
-), asked as materialized (
-    select application, coalesce(cohort, '') as cohort, count(*) as n_interactions,
-           count(distinct user_hash) as n_users
-    from feedback_loop.interactions where occurred_at >= :start and occurred_at < :end group by 1, 2
+), asked as materialized (  -- per user first: distinct users of a whole cohort would be sorted, on disk
+    select application, cohort, sum(n)::bigint as n_interactions, count(user_hash) as n_users
+    from (select application, coalesce(cohort, '') as cohort, user_hash, count(*) as n
+          from feedback_loop.interactions where occurred_at >= :start and occurred_at < :end group by 1, 2, 3) users
+    group by 1, 2
 )
 select application, cohort, n_interactions, n_users, coalesce(n_shown, 0) as n_shown,
        coalesce(n_responses, 0) as n_responses, coalesce(n_negative, 0) as n_negative

@@ -4,9 +4,8 @@
     python -m feedback_loop_tests.benchmarks.weekly_run --verify 300000
 
 The traffic is the simulator's, with all its planted failures from the first day on, at rates that give about the
-wanted number of negatives. It goes into the database by COPY: importing is measured in `import_jsonl.py`. Each run is
-a process of its own and starts straight after the COPY, with the planner's statistics of the week before: autovacuum is
-off here, and ANALYZE runs after each week.
+wanted number of negatives. It goes into the database by COPY, with the statistics that an import leaves behind
+(importing itself is measured in `import_jsonl.py`). Each run is a process of its own; autovacuum is off here.
 """
 
 import argparse
@@ -33,7 +32,7 @@ from sqlalchemy import Engine
 
 from feedback_loop.environment import Environment, read_environment
 from feedback_loop.store.engine import copy_in, open_database
-from feedback_loop.store.facts import COLUMNS, FactKind, encode_row
+from feedback_loop.store.facts import COLUMNS, FactKind, encode_row, refresh_statistics
 from feedback_loop.testing.simulator_feedback import BACKGROUND_RATE, draw_reactions
 from feedback_loop.testing.simulator_plan import (
     COHORTS,
@@ -239,6 +238,8 @@ def _deployment(fix: SimulatedDeployment, settings: SimulatorSettings, ticket_ke
 def _fill(engine: Engine, world: World, index: int) -> tuple[int, int]:
     start = time.perf_counter()
     size = world.copy_week(engine, index)
+    with engine.begin() as conn:
+        refresh_statistics(conn)  # as an import does at its end
     print(f"week {index + 1}: {size[0]:,} interactions, {size[1]:,} feedback in {time.perf_counter() - start:.0f} s")
     return size
 

@@ -8,7 +8,7 @@ from sqlalchemy import URL, Engine
 
 from feedback_loop.defs.runs import RunResult
 from feedback_loop.store.engine import create_engine
-from feedback_loop_tests.conftest import _make_database
+from feedback_loop_tests.conftest import make_database
 from feedback_loop_tests.defs.world import World, open_world
 from feedback_loop_tests.factories import W1, W2, W3, W4, at, make_feedback, make_interaction, traffic
 
@@ -27,7 +27,7 @@ STORED = (
 
 @pytest.fixture(scope="module")
 def shared_url(admin: Engine) -> Iterator[URL]:
-    yield from _make_database(admin, "template_feedback_loop")
+    yield from make_database(admin, "template_feedback_loop")
 
 
 @pytest.fixture(scope="module")

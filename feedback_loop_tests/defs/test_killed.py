@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import URL, Engine
 
 from feedback_loop.store.engine import create_engine
-from feedback_loop_tests.conftest import _make_database
+from feedback_loop_tests.conftest import make_database
 from feedback_loop_tests.defs.world import open_world
 from feedback_loop_tests.factories import W1, W2, import_records, rows, traffic
 
@@ -28,7 +28,7 @@ MOMENTS = ("negative_feedback", "pattern_states", "tickets", "pattern_weeks wher
 
 @pytest.fixture
 def other_url(admin: Engine) -> Iterator[URL]:
-    yield from _make_database(admin, "template_feedback_loop")
+    yield from make_database(admin, "template_feedback_loop")
 
 
 def start(home: Path, url: URL) -> subprocess.Popen[bytes]:
