@@ -1,9 +1,9 @@
 """Which version of the schema a database has, and how it gets the newest.
 
-Belongs here: revisions and upgrades. Does not belong here: the tables (`tables.py`) and the steps between versions
+Belongs here: revisions and upgrades. Does not belong here: the tables (`tables/`) and the steps between versions
 (`migrations/versions/NNNN_*.py`, whose revision id is that NNNN, so that the newest is known without loading Alembic).
 
-After a change of `tables.py`, `pytest feedback_loop_tests/store/test_schema.py` says what the migrations lack.
+After a change of `tables/`, `pytest feedback_loop_tests/store/test_schema.py` says what the migrations lack.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Draft the next migration from what `tables.py` has and the migrations lack.
+"""Draft the next migration from what `tables/` has and the migrations lack.
 
     python -m feedback_loop_tests.store.draft_migration "tickets get a due date"
 

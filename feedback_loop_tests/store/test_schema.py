@@ -1,4 +1,4 @@
-"""The migrations make exactly what `tables.py` says, once, whoever comes at the same time."""
+"""The migrations make exactly what `tables/` says, once, whoever comes at the same time."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,0 +1,76 @@
+"""All tables, as SQLAlchemy Core metadata in the PostgreSQL schema `feedback_loop`.
+
+Belongs here: columns, keys and indexes, with units in the names, one module per kind of table. Does not belong here:
+queries (one module per noun beside this folder) and DDL at run time (`migrations/` is the only way a schema comes to
+be; a test keeps both equal).
+
+Facts are insert-only under business keys. Derived tables start their key with `application` and are replaced per
+(application, week) in one transaction.
+"""
+
+from feedback_loop.store.tables.columns import SCHEMA, metadata
+from feedback_loop.store.tables.facts import (
+    deployments,
+    evaluations,
+    feedback,
+    installation,
+    interactions,
+    rejected_records,
+)
+from feedback_loop.store.tables.fixes import detections, detectors, fixes, ticket_events, tickets, verifications
+from feedback_loop.store.tables.loop import (
+    exposures,
+    failure_descriptions,
+    negative_feedback,
+    pattern_decisions,
+    pattern_memberships,
+    pattern_states,
+    pattern_weeks,
+    week_runs,
+)
+from feedback_loop.store.tables.measurement import cohort_weeks, loop_weeks, prompt_version_weeks
+from feedback_loop.store.tables.models import llm_batches, llm_calls, llm_replies, text_vectors
+from feedback_loop.store.tables.patterns import (
+    pattern_cards,
+    pattern_contradictions,
+    pattern_judgements,
+    pattern_lineage,
+    pattern_segments,
+)
+
+__all__ = [
+    "SCHEMA",
+    "cohort_weeks",
+    "deployments",
+    "detections",
+    "detectors",
+    "evaluations",
+    "exposures",
+    "failure_descriptions",
+    "feedback",
+    "fixes",
+    "installation",
+    "interactions",
+    "llm_batches",
+    "llm_calls",
+    "llm_replies",
+    "loop_weeks",
+    "metadata",
+    "negative_feedback",
+    "pattern_cards",
+    "pattern_contradictions",
+    "pattern_decisions",
+    "pattern_judgements",
+    "pattern_lineage",
+    "pattern_memberships",
+    "pattern_segments",
+    "pattern_states",
+    "pattern_weeks",
+    "prompt_version_weeks",
+    "rejected_records",
+    "text_vectors",
+    "ticket_events",
+    "tickets",
+    "verifications",
+    "week_runs",
+]

@@ -1,0 +1,106 @@
+"""Fixes and verdicts: frozen detectors, tickets, what was deployed and whether it helped. Nothing of one week alone."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from feedback_loop.store.tables.columns import (
+    BigInteger,
+    Boolean,
+    Date,
+    Float,
+    Integer,
+    SmallInteger,
+    Text,
+    Timestamp,
+    column,
+    key,
+    metadata,
+)
+
+detectors = sa.Table(
+    "detectors",
+    metadata,
+    key("application"),
+    key("detector_version"),
+    column("embedding_version", Text),
+    column("describer_version", Text),
+    column("snapshot", JSONB),
+)
+
+detections = sa.Table(
+    "detections",
+    metadata,
+    key("application"),
+    key("detector_version"),
+    key("interaction_id"),
+    column("pattern_id", Text),
+    column("similarity", Float),
+    sa.Index(None, "application", "detector_version", "pattern_id"),
+)
+
+tickets = sa.Table(
+    "tickets",
+    metadata,
+    key("application"),
+    key("pattern_id"),
+    column("ticket_number", Integer),
+    column("ticket_key", Text, null=True),
+    column("tracker", Text),
+    column("status", Text),
+    column("route", Text),
+    column("priority", SmallInteger),
+    column("title", Text),
+    column("body", Text),
+    column("created_week", Date),
+    column("created_at", Timestamp),
+    column("updated_at", Timestamp),
+    column("detector_version", Text),
+    sa.UniqueConstraint("ticket_number", name="uq_tickets_ticket_number"),
+    sa.UniqueConstraint("ticket_key", name="uq_tickets_ticket_key"),
+)
+
+ticket_events = sa.Table(
+    "ticket_events",
+    metadata,
+    key("application"),
+    key("pattern_id"),
+    key("event_key"),
+    column("kind", Text),
+    column("body", Text),
+    column("occurred_at", Timestamp),
+    column("is_applied", Boolean, default="false"),
+)
+
+fixes = sa.Table(
+    "fixes",
+    metadata,
+    key("application"),
+    key("fix_id"),
+    column("pattern_id", Text),
+    column("ticket_key", Text, null=True),
+    column("deployment_id", Text),
+    column("prompt_name", Text, null=True),
+    column("prompt_version", Text, null=True),
+    column("deployed_at", Timestamp),
+    column("detector_version", Text, null=True),
+    column("source", Text),
+)
+
+verifications = sa.Table(
+    "verifications",
+    metadata,
+    key("application"),
+    key("fix_id"),
+    key("look_day", Integer),
+    key("method_version"),
+    column("pattern_id", Text),
+    column("verdict", Text),
+    column("reason", Text),
+    column("as_of", Timestamp),
+    column("next_look_at", Timestamp, null=True),
+    *(column(name, BigInteger, null=True) for name in ("n_before", "n_after")),
+    *(column(name, Float, null=True) for name in ("exposures_before", "exposures_after", "n_expected")),
+    *(column(name, Float, null=True) for name in ("reduction", "ci_low", "ci_high", "confidence")),
+    *(column(name, Float, null=True) for name in ("p_value", "rate_ratio", "dispersion")),
+    column("detector_version", Text, null=True),
+)
