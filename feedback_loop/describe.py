@@ -53,6 +53,7 @@ def describe_failures(texts: pd.DataFrame, policy: DescribePolicy) -> pd.DataFra
     described = [_describe(row, policy) for row in zip(*columns, strict=True)]
     frame = texts[["application", "interaction_id"]].copy()
     frame["description"] = [d[0] for d in described]
+    frame["failure_text"], frame["subject_text"] = frame["description"], texts["user_input"]
     frame["evidence"] = [d[1] for d in described]
     frame["is_inferred"] = [d[1] == "input" for d in described]
     return DESCRIPTIONS.check(frame)

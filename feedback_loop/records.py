@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol, TypeVar, get_args
 
 Cause = Literal["prompt", "retrieval", "model", "product", "unknown"]
 Verdict = Literal["pending", "worse", "effective", "partial", "ineffective", "inconclusive", "not_shown"]
-PatternStatus = Literal["candidate", "confirmed", "dormant"]
+PatternStatus = Literal["candidate", "confirmed", "dormant", "regressed"]
+DecisionKind = Literal["merge", "rename", "mute", "unmute", "cause"]
 TicketStatus = Literal["planned", "open", "reopened", "done", "closed"]
 Signal = Literal[
     # explicit
@@ -106,10 +107,23 @@ def monday_of(day: date) -> date:
 
 @dataclass(frozen=True)
 class Exemplar:
-    """A remembered member of a pattern: the redacted text that placement compares with."""
+    """A remembered member of a pattern: the redacted texts that placement compares with."""
 
     interaction_id: str
-    text: str
+    text: str  # the failure view
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class PatternDecision:
+    """What a person said of a pattern; it outranks what a model or a rule says, in every later week."""
+
+    application: str
+    pattern_id: str
+    decision: DecisionKind
+    value: str | None  # merge: the pattern that stays; rename: the name; cause: the cause
+    author: str
+    decided_at: datetime
 
 
 @dataclass(frozen=True)
@@ -350,7 +364,9 @@ DESCRIPTIONS = FrameShape(
     {
         "application": "str",
         "interaction_id": "str",
-        "description": "str",
+        "description": "str",  # for people
+        "failure_text": "str",  # what is compared: the failure, without the words of its subject
+        "subject_text": "str",
         "evidence": "str",  # comment | reason | edit | input
         "is_inferred": "bool",  # True: nobody said what went wrong
     },

@@ -187,7 +187,8 @@ def negative_ids(conn: Connection, week: date) -> list[str]:
 def read_events(conn: Connection, application: str, week: date, known_before: datetime) -> pd.DataFrame:
     """A week's negatives with their descriptions and texts, one application: what `cluster_week` reads."""
     query = """
-        select interaction_id, n.severity, n.user_hash, d.description, d.evidence, d.is_inferred
+        select interaction_id, n.severity, n.user_hash, d.description, d.failure_text, d.subject_text, d.evidence,
+               d.is_inferred
         from feedback_loop.negative_feedback n join feedback_loop.failure_descriptions d
              using (application, week, interaction_id)
         where application = :application and week = :week order by interaction_id

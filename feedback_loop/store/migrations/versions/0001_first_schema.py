@@ -1,4 +1,4 @@
-"""The first schema: the tables of facts, of the weekly loop, of fixes and of measurement, and the view `patterns` on the newest state of each pattern."""
+"""The first schema, and the view `patterns` on the newest state of each pattern."""
 
 import sqlalchemy as sa
 from alembic import op
