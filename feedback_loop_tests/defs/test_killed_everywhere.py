@@ -40,6 +40,7 @@ NEVER = -1
 
 pytestmark = [
     pytest.mark.exhaustive,
+    pytest.mark.timeout(3600),
     pytest.mark.skipif(not DOCUMENT.exists(), reason="the documents are in the repository only"),
 ]
 
