@@ -48,10 +48,12 @@ def draw_map(vectors: NDArray[np.float32], owners: Sequence[str | None], numbere
     shown = list(numbered)[: len(_COLOURS)]
     others = (of != "") & ~np.isin(of, shown)
     for chosen, colour, label in ((of == "", _UNASSIGNED, "in no pattern"), (others, _REST, "other patterns")):
-        axes.scatter(*points[chosen].T, s=7, c=colour, linewidths=0, label=f"{label}: {chosen.sum():,}")
+        axes.scatter(
+            points[chosen, 0], points[chosen, 1], s=7, c=colour, linewidths=0, label=f"{label}: {chosen.sum():,}"
+        )
     for number, (pattern_id, colour) in enumerate(zip(shown, _COLOURS, strict=False), start=1):
         own = points[of == pattern_id]
-        axes.scatter(*own.T, s=9, c=colour, linewidths=0, label=f"{number}: {len(own):,}")
+        axes.scatter(own[:, 0], own[:, 1], s=9, c=colour, linewidths=0, label=f"{number}: {len(own):,}")
         if len(own):
             axes.annotate(
                 str(number), np.median(own, axis=0), fontsize=11, fontweight="bold", ha="center", va="center",

@@ -9,8 +9,9 @@ from PIL import Image
 from feedback_loop.charts import draw_map
 
 
-def pixels(png: bytes) -> set[tuple[int, int, int]]:
-    return {tuple(colour[:3]) for _, colour in Image.open(io.BytesIO(png)).convert("RGB").getcolors(1 << 20) or []}
+def pixels(png: bytes) -> set[tuple[int, ...]]:
+    image = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).reshape(-1, 3)
+    return {tuple(map(int, colour)) for colour in np.unique(image, axis=0)}
 
 
 def of_hex(colour: str) -> tuple[int, ...]:
