@@ -1,4 +1,4 @@
-"""Fixes and verdicts: frozen detectors, tickets, what was deployed and whether it helped. Nothing of one week alone."""
+"""Fixes and verdicts: frozen detectors, tickets, what was deployed, whether it helped. Does not belong here: a week."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
