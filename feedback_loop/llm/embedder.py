@@ -1,6 +1,6 @@
-"""The seams to language models: what the loop asks of an embedder, whichever one answers.
+"""The seam to embeddings: what the loop asks of an embedder, whichever one answers.
 
-Belongs here: protocols and, later, the rendering and parsing of prompts. Does not belong here: SDKs (`clients/`).
+Belongs here: the protocol. Does not belong here: models and vectors' use (`clients/embeddings.py`, `cluster/`).
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,18 @@
+"""The seams to language models: what the loop asks of an embedder and of an analyst, whichever one answers. Pure.
+
+    embedder    text -> vectors
+    policy      which models are asked, and for how much money
+    prices      dollars per token, dated; what a call cost, and what it can cost at most
+    budget      money of a run: reserved before a call, settled after it, never passed
+    requests    one request, one reply, one answer, as nouns
+    prompts     items -> requests: rules, schemas, rendering of texts that strangers wrote
+    replies     reply -> answers, item by item; whatever is wrong has one reason
+    analyst     describe, judge, card: chunks, smaller chunks where a reply was no use, one answer per item
+
+Belongs here: what can be tried without a network. Does not belong here: SDKs (`clients/`), the ledger (`store/models.py`)
+and when something is asked (`defs/asking.py`).
+"""
+
+from feedback_loop.llm.embedder import Embedder, Vectors
+
+__all__ = ["Embedder", "Vectors"]
