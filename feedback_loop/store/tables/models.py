@@ -5,7 +5,7 @@ loop makes of a reply (`patterns.py`, `loop.py`).
 """
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
 from feedback_loop.store.tables.columns import (
     BigInteger,
@@ -63,7 +63,8 @@ llm_batches = sa.Table(
     column("status", Text),  # planned | submitted | ended | failed
     column("n_requests", Integer),
     column("reserved_usd", Float),
-    column("request_hashes", ARRAY(Text)),
+    column("week", Date, null=True),
+    column("requests", JSONB),  # what is needed to read the results without the run that asked
     column("planned_at", Timestamp),
     column("ended_at", Timestamp, null=True),
     column("is_collected", Boolean, default="false"),
