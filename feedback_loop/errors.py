@@ -5,9 +5,14 @@
     |   |-- ConfigurationError    settings or environment are wrong; says which key
     |   |-- InputError            an input file or argument is wrong; says which record and why
     |   |-- SchemaError           the database schema is older or newer than this code
-    |   `-- NotFoundError         a named ticket, pattern or week does not exist
+    |   |-- NotFoundError         a named ticket, pattern or week does not exist
+    |   |-- BudgetExceeded        the money for models does not reach
+    |   |-- RequestRefused        a model's API refuses one request as it is
+    |   `-- AskingStopped         a model's API refuses every further request of this run
     `-- TransientError            the same call may succeed later; Dagster retries it
-        `-- DatabaseUnavailable   the database cannot be reached
+        |-- DatabaseUnavailable   the database cannot be reached
+        |-- ModelUnavailable      a model's API cannot be reached or is too busy; nothing was paid
+        `-- ReplyLost             a model may have answered, and been paid, but no reply arrived
 
 Whether an error is worth retrying is decided here, once, by its class. Library errors are translated into this tree
 where they enter (store, clients, intake) and never travel further. No logic belongs here.
@@ -44,3 +49,23 @@ class TransientError(FeedbackLoopError):
 
 class DatabaseUnavailable(TransientError):  # noqa: N818 (says what is the case, as in the design)
     """The database cannot be reached or dropped the connection."""
+
+
+class BudgetExceeded(PermanentError):  # noqa: N818
+    """What a week may spend on models does not reach for what has to be asked."""
+
+
+class RequestRefused(PermanentError):  # noqa: N818
+    """A model's API refuses this request as it is; others may pass. Not paid."""
+
+
+class AskingStopped(PermanentError):  # noqa: N818
+    """No further request of this run can succeed: key, permission, spend limit, unknown model, too long a pause."""
+
+
+class ModelUnavailable(TransientError):  # noqa: N818
+    """A model's API cannot be reached or is too busy. Not paid."""
+
+
+class ReplyLost(TransientError):  # noqa: N818
+    """A request arrived, or may have, but no readable reply came back. It may be paid: never sent again by itself."""
