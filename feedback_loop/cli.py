@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 import feedback_loop
+from feedback_loop.decisions_cli import application_option, as_json_option, patterns, print_listing
 from feedback_loop.environment import read_environment
 from feedback_loop.errors import FeedbackLoopError, TransientError
 
@@ -101,10 +102,6 @@ class Time(click.ParamType[datetime]):
         if at.tzinfo is None and len(value) > len("2026-02-03"):
             self.fail(f"{value!r} has no time zone; write it as 2026-02-03T10:00:00Z", param, ctx)
         return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-application_option = click.option("--application", help="Of this application only.")
 
 
 @cli.command()
@@ -254,28 +251,7 @@ def deployed(
         click.secho(f"no ticket {unknown} yet: kept, and used when there is one", fg="yellow", err=True)
 
 
-def _list(title: str, module: str, application: str | None, as_json: bool) -> None:
-    """Print what `store.<module>.list_<title>` says."""
-    from importlib import import_module
-
-    from feedback_loop import terminal
-    from feedback_loop.store.engine import open_database
-
-    query = getattr(import_module(f"feedback_loop.store.{module}"), f"list_{title}")
-    with open_database(read_environment()) as engine, engine.connect() as conn:
-        rows = query(conn, application)
-    if as_json:
-        terminal.print_json(rows)
-    else:
-        terminal.print_rows(terminal.console(), title, rows)
-
-
-@cli.command()
-@application_option
-@as_json_option
-def patterns(application: str | None, as_json: bool) -> None:
-    """List the failure patterns: how often they hit, since when, and their tickets."""
-    _list("patterns", "patterns", application, as_json)
+cli.add_command(patterns)
 
 
 @cli.command()
@@ -283,7 +259,7 @@ def patterns(application: str | None, as_json: bool) -> None:
 @as_json_option
 def tickets(application: str | None, as_json: bool) -> None:
     """List the tickets with their newest verdict."""
-    _list("tickets", "tickets", application, as_json)
+    print_listing("tickets", application, as_json)
 
 
 @cli.command()
@@ -291,7 +267,7 @@ def tickets(application: str | None, as_json: bool) -> None:
 @as_json_option
 def verifications(application: str | None, as_json: bool) -> None:
     """List every look at every fix: what was expected, what was seen, and the verdict."""
-    _list("verifications", "fixes", application, as_json)
+    print_listing("verifications", application, as_json)
 
 
 @cli.command()

@@ -13,12 +13,14 @@ from math import inf
 
 import pandas as pd
 
+from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.records import (
     FINAL_VERDICTS,
     NOT_REDUCED,
     Cause,
     Fix,
     PatternState,
+    Ticket,
     TicketEvent,
     Verification,
     check_between,
@@ -75,6 +77,7 @@ def plan_tickets(
     has_ticket: frozenset[str],
     looks: Sequence[int],
     policy: RoutePolicy,
+    decided: EffectiveDecisions = UNDECIDED,
 ) -> list[TicketDraft]:
     """Tickets to make this week, first things first.
 
@@ -84,13 +87,16 @@ def plan_tickets(
         has_ticket: patterns that already have one; a pattern never gets a second.
         looks: days after a fix at which it is judged, for the ticket's last section.
         policy: floors and limits.
+        decided: what people said: names, causes and with them routes; what is muted or merged gets no ticket, and
+            merged patterns have one between them.
     """
-    states = {p.pattern_id: p for p in patterns}
+    states = {p.pattern_id: decided.correct(p) for p in patterns}
+    served = {decided.stays(pattern_id) for pattern_id in has_ticket} | decided.muted | set(decided.merges)
     drafts = []
     for row in pattern_weeks.sort_values("rank").to_dict("records"):
         state = states[row["pattern_id"]]
         is_big_enough = row["n_occurrences"] >= policy.min_occurrences and row["n_users"] >= policy.min_users
-        if state.status == "confirmed" and is_big_enough and state.pattern_id not in has_ticket:
+        if state.status == "confirmed" and is_big_enough and state.pattern_id not in served:
             numbers = {str(key): value for key, value in row.items()}
             drafts.append(
                 TicketDraft(
@@ -98,7 +104,7 @@ def plan_tickets(
                     route=ROUTES[state.likely_cause],
                     priority=_priority(state.severity, int(row["rank"])),
                     title=inert(state.name),
-                    body=_ticket_body(state, numbers, looks, policy),
+                    body=_ticket_body(state, numbers, looks, policy, is_decided=state.pattern_id in decided.causes),
                 )
             )
     return drafts[: policy.max_new_tickets]
@@ -109,11 +115,15 @@ def _priority(severity: int, rank: int) -> int:
     return max(1, min(4, 5 - severity - (1 if rank <= 3 else 0)))
 
 
-def _ticket_body(state: PatternState, row: Mapping[str, float], looks: Sequence[int], policy: RoutePolicy) -> str:
+def _ticket_body(
+    state: PatternState, row: Mapping[str, float], looks: Sequence[int], policy: RoutePolicy, *, is_decided: bool
+) -> str:
     rate = row["rate"]
     per_1000 = "" if pd.isna(rate) else f", {1000 * rate:.1f} of 1,000 sessions"
     quotes = [inert(e.text) for e in state.exemplars[: policy.n_quotes]]
     later = ", ".join(str(day) for day in looks[1:])
+    says = "a person's word" if is_decided else "a rule's suggestion"
+    suggested = state.suggested_fix or "none; the one there was supposed another cause."
     return "\n".join(
         [
             f"**Impact** in the first week: {int(row['n_occurrences'])} unhappy answers to {int(row['n_users'])} known "
@@ -122,9 +132,9 @@ def _ticket_body(state: PatternState, row: Mapping[str, float], looks: Sequence[
             "**What users say** (their own words, untrusted text):",
             "",
             *[f"> {quote}\n" for quote in quotes],
-            f"**Likely cause**: {state.likely_cause} (a rule's suggestion).",
+            f"**Likely cause**: {state.likely_cause} ({says}).",
             "",
-            f"**Suggested fix** (a suggestion): {state.suggested_fix}",
+            f"**Suggested fix** (a suggestion): {suggested}",
             "",
             "**How we will know it is fixed**: record the deployment with `feedback-loop deployed VERSION --fixes` and "
             f"this ticket's key. {looks[0]} days later the share of affected sessions is compared with the "
@@ -181,6 +191,29 @@ def plan_verdict_events(verifications: Sequence[Verification], names: Mapping[st
                 occurred_at=v.as_of,
             )
         )
+    return events
+
+
+def plan_duplicates(tickets: Sequence[Ticket], decided: EffectiveDecisions) -> list[TicketEvent]:
+    """Of the tickets of merged patterns one goes on; the others are closed as its duplicates, and it is told.
+
+    Args:
+        tickets: of one application; those that the tracker does not hold yet are left for later.
+        decided: what people merged there.
+    """
+    held = [t for t in tickets if t.ticket_key is not None]
+    speaking, events = decided.speaking_tickets(held), []
+    for ticket in held:
+        main = speaking[decided.stays(ticket.pattern_id)]
+        if main == ticket:
+            continue
+        at = decided.merged_at[ticket.pattern_id]
+        key = f"{ticket.pattern_id}:{main.pattern_id}:{at:%Y%m%dT%H%M%S}"
+        said = f"Duplicate of {main.ticket_key}. Their patterns were merged: what comes is counted and judged there."
+        events.append(TicketEvent(ticket.application, ticket.pattern_id, f"duplicate:{key}", "close", said, at))
+        if not decided.is_muted(main.pattern_id):
+            told = f"{ticket.ticket_key} is a duplicate of this ticket. Their patterns were merged and count here."
+            events.append(TicketEvent(main.application, main.pattern_id, f"merged:{key}", "comment", told, at))
     return events
 
 

@@ -51,6 +51,17 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "verdict": "verdict",
         "verdict_as_of": "as of",
     },
+    "decisions": {
+        "application": "application",
+        "decided_at": "when",
+        "author": "who",
+        "ticket_key": "ticket",
+        "pattern_id": "pattern",
+        "name": "name",
+        "decision": "decision",
+        "value": "value",
+        "counts": "counts",
+    },
     "verifications": {
         "ticket_key": "ticket",
         "deployed_at": "deployed",

@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.records import (
     FINAL_VERDICTS,
     UTC_TIME,
@@ -107,6 +108,25 @@ def look_of(fix: Fix, day: int) -> Look:
     start = deployed_on if fix.prompt_version else deployed_on + timedelta(days=1)
     before = Window(midnight(first), midnight(deployed_on))
     return Look(fix, day, before, Window.of_days(start, day))
+
+
+def join_fixes(fixes: Sequence[Fix], decided: Mapping[str, EffectiveDecisions]) -> list[Fix]:
+    """Fixes under the pattern that stays, in the same order: merged patterns are one, and so are their fixes.
+
+    One change that claims to fix several merged patterns is one fix: that of the pattern that stays, where it is
+    among them. So two verdicts never speak of the same thing.
+
+    Args:
+        fixes: under the patterns that they were recorded for.
+        decided: application -> what people merged there.
+    """
+    stays = [decided.get(fix.application, UNDECIDED).stays(fix.pattern_id) for fix in fixes]
+    one: dict[tuple[str, str, str], Fix] = {}
+    for fix, pattern_id in sorted(zip(fixes, stays, strict=True), key=lambda pair: pair[0].pattern_id != pair[1]):
+        one.setdefault((fix.application, pattern_id, fix.fix_id.removeprefix(fix.pattern_id)), fix)
+    kept = {(fix.application, fix.fix_id) for fix in one.values()}
+    joined = (replace(fix, pattern_id=pattern_id) for fix, pattern_id in zip(fixes, stays, strict=True))
+    return [fix for fix in joined if (fix.application, fix.fix_id) in kept]
 
 
 def due_looks(

@@ -4,14 +4,17 @@ Belongs here: the order of those steps, for new tickets and for what is said on 
 (`route.py`), the SQL (`store/tickets.py`), the tracker (`clients/`).
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from sqlalchemy import Connection
 
 from feedback_loop.config import Settings
-from feedback_loop.records import Ticket, Tracker, Window
-from feedback_loop.route import TicketDraft, plan_tickets
-from feedback_loop.store import patterns, weeks
+from feedback_loop.decisions import UNDECIDED
+from feedback_loop.records import Ticket, TicketEvent, Tracker, Window
+from feedback_loop.route import TicketDraft, plan_duplicates, plan_tickets
+from feedback_loop.store import decisions, patterns, weeks
 from feedback_loop.store import tickets as ledger
 
 _STATUS_AFTER = {"reopen": "reopened", "close": "closed"}
@@ -24,12 +27,13 @@ def plan_week_tickets(conn: Connection, week: date, tracker: str, settings: Sett
         What was planned, and how many tickets an older week would have made but may not.
     """
     planned: list[TicketDraft] = []
-    n_held = 0
+    n_held, decided = 0, decisions.load_effective(conn)
     for application in weeks.list_applications(conn, Window.of_week(week)):
         states = patterns.load_states(conn, application, week)
         numbers = patterns.read_pattern_weeks(conn, week, application)
         has_ticket = frozenset(t.pattern_id for t in ledger.load_tickets(conn, application))
-        drafts = plan_tickets(states, numbers, has_ticket, settings.verify.looks, settings.route)
+        looks, policy, said = settings.verify.looks, settings.route, decided.get(application, UNDECIDED)
+        drafts = plan_tickets(states, numbers, has_ticket, looks, policy, said)
         if not weeks.is_newest(conn, application, week):
             n_held += len(drafts)
             continue
@@ -55,6 +59,35 @@ def _ticket(application: str, week: date, draft: TicketDraft, detector_version: 
         created_at=Window.of_week(week).end,
         detector_version=detector_version,
     )
+
+
+def plan_merges(conn: Connection) -> None:
+    """Write down what people's merges do to tickets: each is closed as a duplicate once, however often this runs.
+
+    To be called after `sync_tickets`: what people wrote into a ticket that is to be closed has been read by then.
+    """
+    for application, decided in decisions.load_effective(conn).items():
+        ledger.plan_events(conn, plan_duplicates(ledger.load_tickets(conn, application), decided))
+
+
+def plan_events(conn: Connection, events: Sequence[TicketEvent], *, even_muted: bool = False) -> None:
+    """Write down what is to be said, on the ticket that speaks for the pattern now; what was said stays where it is.
+
+    Args:
+        conn: in a transaction.
+        events: planned by `route`.
+        even_muted: also where people muted the pattern: verdicts.
+    """
+    decided = decisions.load_effective(conn)
+    speaking, said = decisions.speaking_tickets(conn, decided), ledger.known_events(conn, events)
+    planned = []
+    for event in events:
+        of = decided.get(event.application, UNDECIDED)
+        is_wanted = even_muted or not of.is_muted(event.pattern_id)
+        if is_wanted and (event.application, event.event_key) not in said:
+            ticket = speaking.get((event.application, of.stays(event.pattern_id)))
+            planned.append(replace(event, pattern_id=ticket.pattern_id) if ticket else event)
+    ledger.plan_events(conn, planned)
 
 
 def apply_plan(conn: Connection, tracker: Tracker) -> None:

@@ -3,7 +3,8 @@
 Belongs here: what each daily asset reads, calls, stores and reports. Does not belong here: the verdict (`verify.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import dagster as dg
 import pandas as pd
@@ -11,20 +12,21 @@ from sqlalchemy import Connection
 
 from feedback_loop.cluster import place_events
 from feedback_loop.config import Settings
+from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs import metadata
 from feedback_loop.defs.partitions import DAYS
 from feedback_loop.defs.resources import Database, EmbedderResource, TrackerResource
-from feedback_loop.defs.tracking import apply_plan, sync_tickets
+from feedback_loop.defs.tracking import apply_plan, plan_events, plan_merges, sync_tickets
 from feedback_loop.describe import DESCRIBER_VERSION, describe_failures
 from feedback_loop.errors import PermanentError
 from feedback_loop.extract import extract_negatives
 from feedback_loop.llm import Embedder
 from feedback_loop.records import Fix, Verification, Window
 from feedback_loop.route import plan_deployed_comments, plan_verdict_events
+from feedback_loop.store import decisions, negatives, patterns, tables
 from feedback_loop.store import fixes as fix_store
-from feedback_loop.store import negatives, patterns, tables
 from feedback_loop.store import tickets as ledger
-from feedback_loop.verify import METHOD_VERSION, Look, due_looks, look_of, pending_look, verify_look
+from feedback_loop.verify import METHOD_VERSION, Look, due_looks, join_fixes, look_of, pending_look, verify_look
 
 SettingsParam = dg.ResourceParam[Settings]
 
@@ -47,7 +49,8 @@ def fixes(
         fix_store.record_resolved_tickets(conn, sync_tickets(conn, place_of_tickets, as_of))
         found = fix_store.load_fixes(conn, as_of)
         first = {f.fix_id: f"{look_of(f, settings.verify.looks[0]).after.end:%Y-%m-%d}" for f in found}
-        ledger.plan_events(conn, plan_deployed_comments([f for f in found if f.ticket_key], first))
+        told = join_fixes([f for f in found if f.ticket_key], decisions.load_effective(conn))
+        plan_events(conn, plan_deployed_comments(told, first))
         parked = fix_store.parked_claims(conn)
     names = ", ".join(f"{name} (deployment {deployment})" for deployment, name in parked) or "none"
     return dg.MaterializeResult(
@@ -69,14 +72,12 @@ def verifications(
     """Every look that is due and was not made: both windows counted with the detector frozen in the ticket."""
     as_of, encoder = context.partition_time_window.end, embedder.create()
     with database.begin() as conn:
-        done = fix_store.looks_done(conn, METHOD_VERSION)
-        due = due_looks(fix_store.load_fixes(conn, as_of), done, as_of, settings.verify)
+        decided = decisions.load_effective(conn)
+        found = join_fixes(fix_store.load_fixes(conn, as_of), decided)
         made: list[Verification] = []
-        while due:
-            made += _verify(conn, due, encoder, settings)
-            # A look may close its fix, or leave the next one due: ask again after each round.
-            done = fix_store.looks_done(conn, METHOD_VERSION)
-            due = due_looks(fix_store.load_fixes(conn, as_of), done, as_of, settings.verify)
+        # A look may close its fix, or leave the next one due: ask again after each round.
+        while due := due_looks(found, fix_store.looks_done(conn, METHOD_VERSION), as_of, settings.verify):
+            made += _verify(conn, due, encoder, settings, decided)
     frame = pd.DataFrame([vars(v) for v in made], columns=list(Verification.__dataclass_fields__))
     counts = {f"verdict_{name}": int(n) for name, n in frame["verdict"].value_counts().items()}
     columns = {name: name for name in ("fix_id", "look_day", "verdict", "reduction", "ci_low", "ci_high", "reason")}
@@ -85,12 +86,18 @@ def verifications(
     )
 
 
-def _verify(conn: Connection, due: Sequence[Look], encoder: Embedder, settings: Settings) -> list[Verification]:
+def _verify(
+    conn: Connection,
+    due: Sequence[Look],
+    encoder: Embedder,
+    settings: Settings,
+    decided: Mapping[str, EffectiveDecisions],
+) -> list[Verification]:
     """The earliest due look of each fix, made and saved."""
     first: dict[str, Look] = {}
     for look in sorted(due, key=lambda look: look.day):
         first.setdefault(look.fix.fix_id, look)
-    counter = _Counter(conn, encoder, settings)
+    counter = _Counter(conn, encoder, settings, decided)
     made = []
     for look in first.values():
         try:
@@ -104,8 +111,10 @@ def _verify(conn: Connection, due: Sequence[Look], encoder: Embedder, settings: 
 class _Counter:
     """Counts windows for looks; many looks share a window, and many fixes a detector."""
 
-    def __init__(self, conn: Connection, encoder: Embedder, settings: Settings) -> None:
-        self._conn, self._encoder, self._settings = conn, encoder, settings
+    def __init__(
+        self, conn: Connection, encoder: Embedder, settings: Settings, decided: Mapping[str, EffectiveDecisions]
+    ) -> None:
+        self._conn, self._encoder, self._settings, self._decided = conn, encoder, settings, decided
         self._events: dict[tuple[str, Window], tuple[pd.DataFrame, pd.DataFrame]] = {}
         self._exposures: dict[tuple[str, Window], pd.DataFrame] = {}
         self._detected: dict[tuple[str, str, Window], pd.DataFrame] = {}
@@ -120,10 +129,11 @@ class _Counter:
         affected = pd.concat([self.affected(look.fix, window) for window in sides], ignore_index=True)
         exposed = pd.concat([self.exposures(application, window) for window in sides], ignore_index=True)
         heard = {day for window in sides for day in negatives.feedback_days(self._conn, window, application)}
-        return verify_look(look, affected, exposed, self._settings.verify, heard)
+        verdict = verify_look(look, affected, exposed, self._settings.verify, heard)
+        return replace(verdict, reason=verdict.reason + self._joint(look.fix))
 
     def affected(self, fix: Fix, window: Window) -> pd.DataFrame:
-        """The window's events that the fix's frozen detector gives to its pattern.
+        """The window's events that the fix's frozen detector gives to its pattern, or to one merged with it.
 
         Raises:
             PermanentError: there is no detector, or it was frozen for another embedder or describer; two rates are
@@ -134,7 +144,23 @@ class _Counter:
         key = (fix.application, fix.detector_version, window)
         if key not in self._detected:
             self._detected[key] = self._detect(*key)
-        return self._detected[key][self._detected[key]["pattern_id"] == fix.pattern_id]
+        counted_as = self._detected[key]["pattern_id"].map(self._said_of(fix).stays)
+        return self._detected[key][counted_as == fix.pattern_id]
+
+    def _said_of(self, fix: Fix) -> EffectiveDecisions:
+        return self._decided.get(fix.application, UNDECIDED)
+
+    def _joint(self, fix: Fix) -> str:
+        """Who is judged together, for the reason of a verdict; empty where the pattern stands alone."""
+        together = self._said_of(fix).together(fix.pattern_id)
+        if len(together) == 1:
+            return ""
+        detector = patterns.load_detector(self._conn, fix.application, fix.detector_version or "")
+        tickets = ledger.load_tickets(self._conn, fix.application, together)
+        names = dict.fromkeys(together) | {t.pattern_id: t.ticket_key for t in tickets}
+        unknown = [names[p] or p for p in together if p not in {known.pattern_id for known in detector.patterns}]
+        note = f"; {' and '.join(names[p] or p for p in together)} were merged and are judged together"
+        return note + (f", but the detector frozen for this fix knows no {' or '.join(unknown)}" if unknown else "")
 
     def _detect(self, application: str, version: str, window: Window) -> pd.DataFrame:
         detector = patterns.load_detector(self._conn, application, version)
@@ -184,8 +210,9 @@ def ticket_updates(
     as_of = context.partition_time_window.end
     with database.begin() as conn:
         looks = fix_store.load_verifications(conn, as_of)
-        names = {p["pattern_id"]: p["name"] for p in patterns.list_patterns(conn)}
-        ledger.plan_events(conn, plan_verdict_events(looks, names))
+        names = {p["pattern_id"]: p["name"] for p in decisions.list_patterns(conn)}
+        plan_merges(conn)
+        plan_events(conn, plan_verdict_events(looks, names), even_muted=True)
         pending = len(ledger.pending_events(conn))
     with database.begin() as conn:
         apply_plan(conn, tracker.create())

@@ -71,6 +71,13 @@ def plan_events(conn: Connection, events: Sequence[TicketEvent]) -> None:
         )
 
 
+def known_events(conn: Connection, events: Sequence[TicketEvent]) -> set[tuple[str, str]]:
+    """(application, event_key) of those that are written down already, on whichever ticket."""
+    # One array of keys: SQLAlchemy's `in_` would render a parameter for each.
+    query = "select application, event_key from feedback_loop.ticket_events where event_key = any(:keys)"
+    return {(row[0], row[1]) for row in conn.execute(sa.text(query), {"keys": [e.event_key for e in events]})}
+
+
 def pending_events(conn: Connection) -> list[TicketEvent]:
     """Planned events of tickets that exist in the tracker, in the order they happened."""
     fields = [ticket_events.c[name] for name in TicketEvent.__dataclass_fields__]
