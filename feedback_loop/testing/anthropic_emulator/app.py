@@ -24,6 +24,7 @@ from feedback_loop.testing.anthropic_emulator.state import RecordedRequest, Stat
 from feedback_loop.testing.anthropic_emulator.wire import Reply, events_reply, failed_reply, json_reply, lines_reply
 
 _ORGANISATION = {"anthropic-organization-id": "emulated-organisation"}
+_ANY = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 Handle = Callable[[Request, dict[str, Any]], Reply]
 
 
@@ -71,7 +72,7 @@ def build_app(state: State, batch_seconds: float) -> Starlette:
     routes = [
         HttpRoute(path, _endpoint(state, route, handle), methods=[method]) for method, path, route, handle in served
     ]
-    return Starlette(routes=[*routes, *_control_routes(state), HttpRoute("/{path:path}", _no_such_route)])
+    return Starlette(routes=[*routes, *_control_routes(state), HttpRoute("/{path:path}", _no_such_route, methods=_ANY)])
 
 
 def _endpoint(state: State, route: Route, handle: Handle) -> Callable[[Request], Any]:

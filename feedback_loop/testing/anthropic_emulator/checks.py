@@ -141,8 +141,15 @@ def _exhaust(value: Any, place: tuple[str | int, ...]) -> None:
 
 
 def _first_problem(error: ValidationError, place: tuple[str | int, ...]) -> str:
-    """`messages.0.role: ...`: the field without the names of the SDK's classes that pydantic tried in turn."""
-    first = error.errors(include_url=False)[0]
+    """`messages.0.role: ...`: the field without the names of the SDK's classes that pydantic tried in turn.
+
+    Of those classes the one counts whose `type` or `role` is that of the value, if there is one.
+    """
+    problems = error.errors(include_url=False)
+    others = [p["loc"][:-1] for p in problems if p["type"] == "literal_error" and p["loc"][-1] in ("type", "role")]
+    meant = [p for p in problems if not any(p["loc"][: len(other)] == other for other in others)]
+    unnamed = [p for p in problems if p["type"] == "literal_error"]
+    first = (meant or unnamed or problems)[0]
     parts = [*place, *(part for part in first["loc"] if isinstance(part, int) or part.islower())]
     named = ".".join(str(part) for part in parts if "[" not in str(part))
     return f"{named}: {'Field required' if first['type'] == 'missing' else first['msg']}"
@@ -214,6 +221,9 @@ def is_thinking(body: Mapping[str, Any], model: Model) -> bool:
 
 def _check_breakpoints(body: Mapping[str, Any]) -> None:
     ttls = [control.get("ttl", "5m") for control in find_breakpoints(body)]
+    for ttl in ttls:
+        if ttl not in ("5m", "1h"):  # the SDK's types let it pass inside a message
+            raise RefusedError(400, f"cache_control.ephemeral.ttl: Input should be '5m' or '1h', not {ttl!r}")
     if len(ttls) > MAX_BREAKPOINTS:
         raise RefusedError(
             400, f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided. Found {len(ttls)}."

@@ -36,22 +36,21 @@ def mangle(draft: Draft, name: FaultName, body: Mapping[str, Any]) -> Draft:
     """The draft as this failure leaves it.
 
     Raises:
-        ValueError: the failure is about items with refs, and the answer has none: the test orders what cannot happen.
+        ValueError: the failure is about items or a schema, and the answer has none: what cannot happen was ordered.
     """
-    if name in _OF_ITEMS:
+    if name not in (*_OF_ITEMS, "schema_violation", "wrong_enum_case"):
+        return _of_message(draft, name)
+    try:
         reply = json.loads(draft.billed_text)
-        items = reply.get("items") if isinstance(reply, dict) else None
-        if not items or not all(isinstance(item, dict) and "ref" in item for item in items):
-            raise ValueError(
-                f"fault {name!r} needs an answer with items that have refs, got {draft.billed_text[:80]!r}"
-            )
-        return _with_text(draft, json.dumps({**reply, "items": _OF_ITEMS[name](items)}, ensure_ascii=False))
-    if name in ("schema_violation", "wrong_enum_case"):
-        reply = json.loads(draft.billed_text)
-        schema = body["output_config"]["format"]["schema"]
-        changed = _violate(reply) if name == "schema_violation" else _shout(reply, schema)
-        return _with_text(draft, json.dumps(changed, ensure_ascii=False))
-    return _of_message(draft, name)
+        if name == "schema_violation":
+            changed = _violate(reply)
+        elif name == "wrong_enum_case":
+            changed = _shout(reply, body["output_config"]["format"]["schema"])
+        else:
+            changed = {**reply, "items": _OF_ITEMS[name](reply["items"])}
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ValueError(f"fault {name!r} does not go with the answer {draft.billed_text[:80]!r}") from error
+    return _with_text(draft, json.dumps(changed, ensure_ascii=False))
 
 
 def _of_message(draft: Draft, name: FaultName) -> Draft:

@@ -62,7 +62,8 @@ class Reply:
             await send({"type": "http.response.body", "body": piece, "more_body": i < len(pieces) - 1})
 
     def _raw_headers(self, length: int) -> list[tuple[bytes, bytes]]:
-        headers = {"content-type": self.media_type, **self.headers}
+        headers = {"content-type": self.media_type} if self.media_type else {}
+        headers |= self.headers
         if not self.is_stream:
             headers["content-length"] = str(length)
         return [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -93,7 +94,7 @@ def failed_reply(fault: Fault, request_id: str) -> Reply:
     if fault.name == "html_200":
         return Reply(200, (_HTML,), "text/html")
     if fault.name == "empty_200":
-        return Reply(200, (b"",))
+        return Reply(200, (b"",), media_type="")  # of type JSON it would be a malformed body
     if fault.name == "wrong_shape":
         return json_reply({"hello": "world"})
     if fault.name == "reset":
