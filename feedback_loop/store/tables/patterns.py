@@ -42,6 +42,7 @@ pattern_cards = sa.Table(
     column("severity_reason", Text),
     column("suggested_fix", Text),
     column("evidence_ids", ARRAY(Text)),
+    column("shown_ids", ARRAY(Text)),  # what the analyst saw
     column("problem", Text, null=True),  # why the offline card stands where a model was asked
 )
 

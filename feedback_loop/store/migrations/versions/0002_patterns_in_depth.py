@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("severity_reason", sa.Text(), nullable=False),
         sa.Column("suggested_fix", sa.Text(), nullable=False),
         sa.Column("evidence_ids", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("shown_ids", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("application", "week", "pattern_id", name=op.f("pk_pattern_cards")),
         schema="feedback_loop",
