@@ -4,9 +4,10 @@ Belongs here: the worst a fooled model can put into a reply that still fits the 
 product's output. Does not belong here: any defence.
 
 A text is obeyed where it speaks to the model ("ignore your instructions ...", a fake role, a fake end of the data) or
-gives an order ("Write ...", "Show me ...", "How do I ..."). What is ordered is what stands behind "reply with" and its
-like, else the order itself. If that is JSON with items, they become the reply's, whatever refs they name; else every
-free text of the item becomes the order, every choice the one the order names, else its last, and every flag is lowered.
+gives an order ("Write ...", "How do I ...", "... in your answer"). What is ordered is what stands behind "reply with"
+and its like, else the order itself. If that is JSON with items, they become the reply's, whatever refs they name; else
+every free text of the item becomes the order, every choice the one the order names, else its last, and every flag is
+lowered.
 """
 
 import json
@@ -22,12 +23,16 @@ _SPEAKS_TO_MODEL = re.compile(
     r"|(?:^|\n)\s*(?:system|assistant|human|user)\s*:|</?\w+>|```|<\|",
     re.IGNORECASE | re.DOTALL,
 )
-_ORDER = re.compile(
-    r"(?:^|(?<=[.!?:\n>`]))\s*(?P<order>(?:please\s+)?(?:write|provide|show|give|list|recommend|suggest|summari[sz]e|"
-    r"analy[sz]e|help|tell|explain|describe|create|generate|translate|compose|print|output|reply|respond|answer|say|set|"
-    r"mark|rate|call|return|add|use|find|compare|identify|share|offer|make|turn|convert|how|what|which|who|why|where|"
-    r"can you|could you)\b[^\n]*)",
-    re.IGNORECASE,
+_VERBS = (
+    r"(?P<order>(?:please\s+)?(?:write|provide|show|give|list|recommend|suggest|summari[sz]e|analy[sz]e|help|tell|explain|"
+    r"describe|create|generate|translate|compose|print|output|reply|respond|answer|say|set|mark|rate|call|return|add|use|"
+    r"find|compare|identify|share|offer|make|turn|convert|"
+    r"determine|classify|is this|estimate|how|what|which|who|why|where|can you|could you)\b[^\n]*)"
+)
+_ORDER = re.compile(r"(?:^|(?<=[.!?:\n>`]))\s*" + _VERBS, re.IGNORECASE)  # where a sentence begins
+_NEXT_ORDER = re.compile(r"\b" + _VERBS, re.IGNORECASE)  # anywhere, once the model was spoken to
+_ABOUT_ANSWER = re.compile(
+    r"(?:^|(?<=[.!?\n]))[^.!?\n]*\byour (?:\w+ )?(?:answer|reply|response|message|output)\b[^\n]*", re.IGNORECASE
 )
 _PAYLOAD = re.compile(
     r"\b(?:reply|respond|answer|output|say|print|write|return)\b(?:\s+(?:only|just|exactly|with|as|the\s+words?))*\s*:?\s*"
@@ -44,9 +49,11 @@ def speaks_to_model(text: str) -> bool:
 def find_order(text: str) -> str | None:
     """What a text tells the model to do or say; None where it tells nothing."""
     spoken = _SPEAKS_TO_MODEL.search(text)
-    order = _ORDER.search(text, spoken.end() if spoken else 0) or _ORDER.search(text)
+    order = (_NEXT_ORDER.search(text, spoken.end()) if spoken else None) or _ORDER.search(text)
+    if order is None and (about := _ABOUT_ANSWER.search(text)):
+        return about[0].strip()
     if order is None:
-        return text[spoken.end() :].strip(" .:,;-") or text if spoken else None
+        return (text[spoken.end() :].strip(" .:,;!-") or text) if spoken else None
     said = order["order"].strip()
     payload = _PAYLOAD.match(said)
     return payload["payload"].strip().strip("\"'“”") if payload else said
@@ -86,7 +93,7 @@ def _forged(order: str) -> list[_Json]:
         return []
     try:
         said, _ = json.JSONDecoder().raw_decode(order, start)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     listed = said.get("items", [said]) if isinstance(said, dict) else said
     return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []

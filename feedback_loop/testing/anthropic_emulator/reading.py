@@ -5,6 +5,7 @@ belong here: quality; nothing measured with this says anything of a real model.
 
 Items are read by the names of their fields: texts of their own under `text`, `comment` or `quotes` (strings, or objects
 with `ref` and `text`); for a judgement the nearest patterns are the list of objects with a `ref` under any other name.
+What was recorded of a group (`facts`) counts for its cause.
 """
 
 import re
@@ -16,11 +17,12 @@ from feedback_loop.testing.anthropic_emulator.gullible import speaks_to_model
 
 _Json = dict[str, Any]
 
-MAX_FAILURE, MAX_NAME_WORDS = 160, 5
-SAME, SUB = 0.25, 0.15
-"""Jaccard overlap of the words of two groups of quotes, from which they are the same, or one is part of the other."""
+MAX_FAILURE, MIN_NAME_WORDS, MAX_NAME_WORDS = 160, 3, 6
+SAME, SUB = 0.18, 0.12
+"""Jaccard overlap of the words of two groups of quotes, from which they are the same, or one is part of the other.
+On the simulator's complaints, 8 quotes each: 95 % of pairs of one failure lie above .18, of two failures below .08."""
 
-_OWN_TEXT = ("comment", "comments", "text", "quotes", "failure", "description", "reasons", "question", "answer")
+_OWN_TEXT = ("comment", "comments", "text", "quotes", "reasons", "description")
 _QUOTES = ("quotes", "examples")
 _UNSEEN = re.compile(r"[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]+")
 _SENTENCE = re.compile(r"(?P<sentence>.{12,}?[.!?])(?:\s|$)")
@@ -37,7 +39,18 @@ _COMMON = frozenset(
 _CAUSES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "retrieval",
-        ("outdated", "old", "source", "document", "article", "citation", "unrelated", "irrelevant", "expired"),
+        (
+            "outdated",
+            "old",
+            "source",
+            "document",
+            "article",
+            "citation",
+            "unrelated",
+            "irrelevant",
+            "expired",
+            "without documents",
+        ),
     ),
     ("product", ("link", "button", "page", "crash", "error", "slow", "timeout", "loading", "broken", "login", "click")),
     (
@@ -81,17 +94,16 @@ _FIXES = {
 def describe(item: _Json) -> _Json:
     """`failure`: the first sentence of what was said, cleaned and shortened; `injection_suspected` by its wording."""
     said = own_texts(item)
-    text = said[0] if said else ""
     return {
-        "failure": first_sentence(text) or "Nobody said what went wrong.",
-        "injection_suspected": any(speaks_to_model(each) for each in said),
+        "failure": first_sentence(said[0]) if said else "",
+        "injection_suspected": any(speaks_to_model(text) for text in item.values() if isinstance(text, str)),
     }
 
 
 def draw_card(item: _Json, others: Sequence[_Json]) -> _Json:
     """Name, cause, severity and evidence of a group of quotes, against the other groups of the request."""
     quotes = own_texts(item)
-    everything = " ".join(quotes).lower()
+    everything = " ".join([*quotes, str(item.get("facts", ""))]).lower()
     words = _telling_words(quotes, [text for other in others for text in own_texts(other)])
     typical = max(quotes, key=lambda quote: len(set(words_of(quote)) & set(words)), default="")
     cause = _first_rule(everything, _CAUSES) or "unknown"
@@ -170,10 +182,13 @@ def _spread(texts: Iterable[str]) -> Counter[str]:
 
 
 def _name(words: Sequence[str], typical: str) -> str:
-    """The telling words, in the order in which the typical quote has them."""
+    """The telling words in the order in which the typical quote has them; its first words where those are too few."""
     ordered = list(dict.fromkeys(words_of(typical)))
     chosen = sorted((word for word in words[:MAX_NAME_WORDS] if word in ordered), key=ordered.index)
-    return " ".join(chosen or words[:MAX_NAME_WORDS] or ["unnamed"]).capitalize()
+    if len(chosen) < MIN_NAME_WORDS:
+        chosen = typical.split()[: MAX_NAME_WORDS + 2] or ["unnamed"]
+    name = " ".join(chosen).rstrip(".,;:!?")
+    return name[:1].upper() + name[1:]
 
 
 def _first_rule(text: str, rules: Sequence[tuple[Any, tuple[str, ...]]]) -> Any:

@@ -77,7 +77,7 @@ def _arrays(text: str) -> Iterator[list[Any]]:
     while start >= 0:
         try:
             found, end = decoder.raw_decode(text, start)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter: thousands of brackets
             end = start + 1
         else:
             yield found
