@@ -7,7 +7,7 @@ needs more than the standard library.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -22,6 +22,8 @@ class Environment:
         config_path: settings file (`FEEDBACK_LOOP_CONFIG`, default `feedback_loop.yaml` in the working directory
             where that exists); None means built-in defaults.
         hash_key: secret of the keyed hash of user ids (`FEEDBACK_LOOP_HASH_KEY`); None means the key file under `home`.
+        anthropic_api_key: secret (`ANTHROPIC_API_KEY`), needed for `analyst: claude`; never shown or logged.
+        anthropic_base_url: root of the Anthropic API (`ANTHROPIC_BASE_URL`); None means Anthropic's own.
     """
 
     home: Path
@@ -29,6 +31,8 @@ class Environment:
     dagster_url: str | None = None
     config_path: Path | None = None
     hash_key: str | None = None
+    anthropic_api_key: str | None = field(default=None, repr=False)
+    anthropic_base_url: str | None = None
 
     @property
     def postgres_dir(self) -> Path:
@@ -63,6 +67,8 @@ def read_environment(environ: Mapping[str, str] | None = None, cwd: Path | None 
         dagster_url=env.get("FEEDBACK_LOOP_DAGSTER_URL") or None,
         config_path=base / config if config else (default_config if default_config.exists() else None),
         hash_key=env.get("FEEDBACK_LOOP_HASH_KEY") or None,
+        anthropic_api_key=env.get("ANTHROPIC_API_KEY") or None,
+        anthropic_base_url=env.get("ANTHROPIC_BASE_URL") or None,
     )
 
 

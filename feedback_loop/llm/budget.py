@@ -6,15 +6,16 @@ a call costs (`prices.py`).
 
 
 class Budget:
-    """Dollars that may be spent, minus what was spent and what calls under way may cost.
+    """Dollars that may be spent, less what was spent and what calls under way may cost.
 
     Args:
-        limit_usd: never passed by `spent_usd` as long as no call costs more than was reserved for it.
-        spent_usd: already, by earlier runs of the same week; batches that are still open count with their reserve.
+        limit_usd: `spent_usd + reserved_usd` does not pass it as long as no call costs more than was reserved for it.
+        spent_usd: already, by earlier runs of the same week.
+        reserved_usd: for batches of earlier runs that are not over.
     """
 
-    def __init__(self, limit_usd: float, spent_usd: float = 0.0) -> None:
-        self.limit_usd, self.spent_usd, self.reserved_usd = limit_usd, spent_usd, 0.0
+    def __init__(self, limit_usd: float, spent_usd: float = 0.0, reserved_usd: float = 0.0) -> None:
+        self.limit_usd, self.spent_usd, self.reserved_usd = limit_usd, spent_usd, reserved_usd
 
     @property
     def left_usd(self) -> float:
@@ -23,7 +24,7 @@ class Budget:
 
     def reserve(self, usd: float) -> bool:
         """Set dollars aside for a call; False, and nothing is set aside, where they are not there."""
-        if not usd <= self.left_usd:  # also where it is NaN
+        if not 0 <= usd <= self.left_usd:  # also where it is NaN
             return False
         self.reserved_usd += usd
         return True

@@ -21,7 +21,7 @@ class AnalystPolicy:
     Attributes:
         analyst: `claude` asks models (needs `ANTHROPIC_API_KEY`); `offline` asks nobody.
         describer: `claude` pins the application: every event is described by the model, or the week stops.
-        describe_model, judge_model, card_model: ids of models.
+        describe_model, judge_model, card_model: ids of models. A card by a larger model costs about twenty times as much.
         budget_usd: dollars per application and week, over all runs of that week; asking stops before it is passed.
         max_describe_events: descriptions asked for in one run; the rest stays offline (not where pinned).
         items_per_request: failure reports that share one request.
@@ -36,7 +36,7 @@ class AnalystPolicy:
     describer: Teller = "offline"
     describe_model: str = "claude-haiku-5-5"
     judge_model: str = "claude-haiku-5-5"
-    card_model: str = "claude-sonnet-5-5"
+    card_model: str = "claude-haiku-5-5"
     budget_usd: float = 1.0
     max_describe_events: int = 5000
     items_per_request: int = 32

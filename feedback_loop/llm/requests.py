@@ -133,11 +133,12 @@ class BatchState:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """The fate of one request of a batch: a reply, or why there is none (such a one is not paid for)."""
+    """The fate of one request of a batch: a reply, or why there is none."""
 
     custom_id: str
     reply: Reply | None
     problem: str = ""
+    may_be_paid: bool = False  # of one without a reply: what errored, expired or was canceled is not
 
 
 def hash_json(content: Any) -> str:
