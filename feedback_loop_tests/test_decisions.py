@@ -1,4 +1,7 @@
-"""How decisions combine: the newest counts, merges have an end, and no order of rows changes that."""
+"""How decisions combine: the newest counts, merges have an end, and no order of rows changes that.
+
+Also the plans that follow from merges alone: duplicates among tickets, and fixes that become one.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,8 +11,11 @@ from hypothesis import strategies as st
 
 from feedback_loop.decisions import UNDECIDED, effective_decisions
 from feedback_loop.records import DecisionKind, PatternDecision
+from feedback_loop.route import plan_duplicates
+from feedback_loop.verify import join_fixes
 from feedback_loop_tests.store.test_patterns import state
 from feedback_loop_tests.store.test_tickets import ticket
+from feedback_loop_tests.test_verify import fix
 
 NOW = datetime(2026, 1, 12, tzinfo=UTC)
 
@@ -100,3 +106,38 @@ def test_the_own_ticket_speaks_before_older_ones_of_merged_patterns() -> None:
 def test_applications_are_not_mixed() -> None:
     with pytest.raises(ValueError, match="one application"):
         effective_decisions([said(1, "a", "mute"), PatternDecision("other", "a", "mute", None, "maria", NOW)])
+
+
+def test_every_ticket_but_one_of_merged_patterns_is_closed_as_its_duplicate() -> None:
+    tickets = [ticket(p, ticket_number=n, ticket_key=f"FL-{n}") for n, p in enumerate("abcx", start=1)]
+    merges = [said(1, "a", "merge", "c"), said(2, "b", "merge", "a")]
+    events = plan_duplicates(tickets, effective_decisions(merges))
+    assert [(e.pattern_id, e.kind, e.body.split(".")[0], e.occurred_at.minute) for e in events] == [
+        ("a", "close", "Duplicate of FL-3", 1),
+        ("c", "comment", "FL-1 is a duplicate of this ticket", 1),
+        ("b", "close", "Duplicate of FL-3", 2),
+        ("c", "comment", "FL-2 is a duplicate of this ticket", 2),
+    ]
+    assert len({e.event_key for e in events}) == 4
+    assert plan_duplicates(tickets, effective_decisions(merges)) == events
+    again = plan_duplicates(tickets, effective_decisions([*merges, said(3, "a", "merge", "x")]))
+    assert {e.event_key for e in again}.isdisjoint(e.event_key for e in events)  # merged elsewhere: said again
+    muted = plan_duplicates(tickets, effective_decisions([*merges, said(3, "c", "mute")]))
+    assert [e.kind for e in muted] == ["close", "close"]
+
+
+def test_a_duplicate_waits_until_the_tracker_holds_both() -> None:
+    merged = effective_decisions([said(1, "a", "merge", "b")])
+    held, planned = ticket("a", ticket_number=1, ticket_key="FL-1"), ticket("b", ticket_number=2)
+    assert plan_duplicates([held, planned], merged) == []
+    assert plan_duplicates([held], merged) == plan_duplicates([], merged) == []
+
+
+def test_fixes_of_merged_patterns_are_fixes_of_the_one_that_stays() -> None:
+    merged = {"shop": effective_decisions([said(1, "a", "merge", "b")])}
+    one, two = fix(fix_id="a@s@v2", pattern_id="a"), fix(fix_id="b@s@v3", pattern_id="b")
+    both = fix(fix_id="b@s@v2", pattern_id="b")
+    elsewhere = fix(fix_id="a@s@v2", pattern_id="a", application="other")
+    assert [(f.fix_id, f.pattern_id) for f in join_fixes([one, two], merged)] == [("a@s@v2", "b"), ("b@s@v3", "b")]
+    assert join_fixes([one, elsewhere, both], merged) == [elsewhere, both]
+    assert join_fixes([one, two, both], {}) == [one, two, both]

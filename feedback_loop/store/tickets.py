@@ -113,15 +113,16 @@ def confirm_event(conn: Connection, event: TicketEvent) -> None:
 
 
 def list_tickets(conn: Connection, application: str | None = None) -> list[dict[str, Any]]:
-    """Tickets with their pattern and newest verdict, by number."""
+    """Tickets with their pattern and the newest verdict on it or on a fix of the ticket, by number."""
     query = """
         select t.application, t.ticket_key, t.ticket_number, t.status, t.route, t.priority, t.title, t.pattern_id,
                t.created_week, t.tracker, v.verdict, v.as_of as verdict_as_of
         from feedback_loop.tickets t
         left join lateral (
-            select verdict, as_of from feedback_loop.verifications v
-            where v.application = t.application and v.pattern_id = t.pattern_id
-            order by as_of desc, look_day desc limit 1
+            select v.verdict, v.as_of
+            from feedback_loop.verifications v left join feedback_loop.fixes f using (application, fix_id)
+            where v.application = t.application and (v.pattern_id = t.pattern_id or f.ticket_key = t.ticket_key)
+            order by v.as_of desc, v.look_day desc limit 1
         ) v on true
         where cast(:application as text) is null or t.application = :application
         order by t.ticket_number
