@@ -99,7 +99,9 @@ def find_pattern(conn: Connection, name: str, application: str | None = None) ->
         raise NotFoundError(f"no pattern or ticket is called {_plain(name)!r}{where}{elsewhere}")
     if len(inside) > 1:
         names = ", ".join(a for a, _ in inside)
-        raise InputError(f"{name!r} is a pattern of several applications ({names}): say which with --application")
+        raise InputError(
+            f"{_plain(name)!r} is a pattern of several applications ({names}): say which with --application"
+        )
     return inside[0]
 
 
@@ -130,7 +132,10 @@ def decide(
     Raises:
         NotFoundError: there is no such pattern or ticket.
         InputError: the decision makes no sense; says why.
+        ValueError: the time has no zone.
     """
+    if decided_at.tzinfo is None:
+        raise ValueError(f"a decision needs a time with a zone, got {decided_at}")
     conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_DECISIONS_LOCK)))
     application, pattern_id = find_pattern(conn, name, application)
     meant = _meant(conn, application, decision, value)
@@ -143,7 +148,7 @@ def decide(
         return (before[-1] if before else new), False
     if before and before[-1].decided_at >= decided_at:
         latest = f"{before[-1].decided_at:%Y-%m-%d %H:%M:%S} UTC by {before[-1].author}"
-        raise InputError(f"{name}: there is a later decision, of {latest}; is the clock of this machine right?")
+        raise InputError(f"{_plain(name)}: there is a later decision, of {latest}; is the clock of this machine right?")
     _check(conn, new, said)
     conn.execute(pattern_decisions.insert(), asdict(new))
     return new, True
