@@ -353,6 +353,7 @@ TEXTS = FrameShape(
         "output": "str",  # start of it
         "comments": "object",  # list of str, oldest first
         "reasons": "object",  # list of str, oldest first
+        "signals": "object",  # sorted list of str: the negative signals and outcomes
         "edited_output": "object",
         "has_error": "bool",
         "n_documents": "float64",  # NaN: retrieval was not recorded
@@ -367,7 +368,7 @@ DESCRIPTIONS = FrameShape(
         "description": "str",  # for people
         "failure_text": "str",  # what is compared: the failure, without the words of its subject
         "subject_text": "str",
-        "evidence": "str",  # comment | reason | edit | input
+        "evidence": "str",  # comment | reason | edit | outcome | input
         "is_inferred": "bool",  # True: nobody said what went wrong
     },
 )

@@ -48,6 +48,7 @@ with said as (
                filter (where comment is not null and comment <> '') as comments,
            array_agg(reason order by occurred_at, feedback_id)
                filter (where reason is not null and reason <> '') as reasons,
+           array_agg(distinct signal order by signal) as signals,
            (array_agg(edited_output order by occurred_at, feedback_id) filter (where edited_output is not null))[1]
                as edited_output
     from feedback_loop.feedback
@@ -57,7 +58,8 @@ with said as (
     group by interaction_id
 )
 select i.application, i.interaction_id, left(i.user_input, :chars) as user_input, left(i.output, :chars) as output,
-       coalesce(s.comments, '{}') as comments, coalesce(s.reasons, '{}') as reasons, s.edited_output,
+       coalesce(s.comments, '{}') as comments, coalesce(s.reasons, '{}') as reasons,
+       coalesce(s.signals, '{}') as signals, s.edited_output,
        i.error is not null as has_error,
        case when jsonb_typeof(i.retrieved_documents) = 'array' then jsonb_array_length(i.retrieved_documents) end
            as n_documents

@@ -106,6 +106,7 @@ def test_texts_hold_what_was_said_in_order_and_no_praise(engine: Engine, tmp_pat
     a, b = texts.to_dict("records")
     assert (a["comments"], a["reasons"], a["has_error"], a["n_documents"]) == (["first", "second"], ["bug"], True, 0)
     assert len(a["output"]) == 2000
+    assert (a["signals"], b["signals"]) == (["thumbs_down"], [])  # neither the praise nor what came later
     assert (b["comments"], b["reasons"], b["has_error"], b["n_documents"]) == ([], [], False, 2)
 
 
