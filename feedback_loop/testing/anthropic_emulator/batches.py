@@ -56,9 +56,9 @@ class Batch:
         return {"processing": 0} | {kind: kinds.count(kind) for kind in _KINDS}
 
 
-def create_batch(state: State, body: Mapping[str, Any], takes: timedelta) -> Batch:
+def create_batch(state: State, body: Mapping[str, Any]) -> Batch:
     """A new batch of requests whose shell passed `check_batch`."""
-    batch = Batch(state.new_id("msgbatch", body), list(body["requests"]), state.now, takes)
+    batch = Batch(state.new_id("msgbatch", body), list(body["requests"]), state.now, state.batch_takes)
     state.batches[batch.id] = batch
     return batch
 

@@ -43,15 +43,15 @@ class AnthropicEmulator:
         start: datetime = START,
         batch_seconds: float = 60.0,
     ) -> None:
-        self._state = State(responder or Responder(), api_key, start)
-        self._batch_seconds = batch_seconds
+        self._state = State(responder or Responder(), api_key, start, timedelta(seconds=batch_seconds))
         self._crash: BaseException | None = None
 
     def __enter__(self) -> Self:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # asyncio switches Nagle's delay (40 ms a response) off only where the socket says that it is TCP
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
         self._state.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        app = build_app(self._state, self._batch_seconds)
+        app = build_app(self._state)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, access_log=False
@@ -87,9 +87,8 @@ class AnthropicEmulator:
         self._socket.close()
         crashes = [*self._state.crashes, *([self._crash] if self._crash else [])]
         if crashes and error is None:
-            raise RuntimeError(f"the emulator itself failed {len(crashes)} times, first: {crashes[0]!r}") from crashes[
-                0
-            ]
+            first = crashes[0]
+            raise RuntimeError(f"the emulator itself failed {len(crashes)} times, first: {first!r}") from first
 
     @property
     def base_url(self) -> str:

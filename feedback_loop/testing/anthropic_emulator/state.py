@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from threading import RLock
 from typing import Any
@@ -67,6 +67,7 @@ class State:
     respond: Respond
     api_key: str
     start: datetime
+    batch_takes: timedelta = timedelta(minutes=1)
     base_url: str = ""
     lock: RLock = field(default_factory=RLock)
     crashes: list[BaseException] = field(default_factory=list)  # faults of the emulator itself

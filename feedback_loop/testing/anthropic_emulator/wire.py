@@ -1,7 +1,7 @@
 """Responses as they go over the wire, also broken ones: connections that really are reset, cut or slow.
 
-Belongs here: bytes, headers and sockets. Does not belong here: which failure is due (`faults.py`), any
-content.
+Belongs here: bytes, headers and sockets. Does not belong here: which failure is due (`faults.py`), what an answer
+says.
 """
 
 import asyncio
@@ -69,6 +69,15 @@ class Reply:
         return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
+def parse_object(raw: bytes) -> dict[str, Any] | None:
+    """The JSON object of a body, an empty one where there is none; None where it is anything else."""
+    try:
+        body = json.loads(raw or b"{}")
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
 def json_reply(content: object, status: int = 200) -> Reply:
     """JSON with its length."""
     return Reply(status, (json.dumps(content, ensure_ascii=False).encode("utf-8", "backslashreplace"),))
@@ -123,7 +132,9 @@ def _halves(body: bytes) -> tuple[bytes, ...]:
 async def _disconnect(scope: Scope, *, is_reset: bool) -> None:
     """Close the socket under the server: at once with RST, or after what is already written."""
     connections = scope["app"].state.server.server_state.connections
-    transport = next(c.transport for c in connections if c.client == tuple(scope["client"]))
+    transport = next((c.transport for c in connections if c.client == tuple(scope["client"])), None)
+    if transport is None:  # the client was faster
+        return
     if is_reset:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
         transport.abort()

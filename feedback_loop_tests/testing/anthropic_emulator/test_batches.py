@@ -27,9 +27,8 @@ def results_of(client: Anthropic, batch_id: str) -> dict[str, str]:
 
 def settled(n: int, seconds: float, *, after: float, canceled_after: float | None = None) -> tuple[State, Batch]:
     """A batch without a server, as it is `after` seconds."""
-    state = State(Responder(), "key", NOW)
-    made = create_batch(state, batch(*range(n)), timedelta(seconds=seconds))
-    made.requests = [{**request, "custom_id": str(request["custom_id"])} for request in made.requests]
+    state = State(Responder(), "key", NOW, timedelta(seconds=seconds))
+    made = create_batch(state, batch(*(str(i) for i in range(n))))
     if canceled_after is not None:
         made.cancel_initiated_at = NOW + timedelta(seconds=canceled_after)
     state.now += timedelta(seconds=after)
