@@ -6,12 +6,14 @@ no Dagster.
 
 Nothing that happens to a request is an exception here: it is the reason why its items have no answer. What was paid is
 remembered per item, so that it is never paid again; what may have been paid, but got lost, is booked at the most it can
-have cost and is not asked again in this run.
+have cost and remembered as lost. Only where every event must be described (a pinned describer) the next run asks again.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+
+from sqlalchemy import Connection
 
 from feedback_loop.clients.anthropic import ClaudeClient
 from feedback_loop.defs.asking_batches import BatchDesk
@@ -85,7 +87,7 @@ class Asking:
     def __init__(
         self, ledger: Ledger, client: ClaudeClient, policy: AnalystPolicy, sleep: Callable[[float], None]
     ) -> None:
-        self._ledger, self._client, self._batch_above = ledger, client, policy.batch_above
+        self._ledger, self._client, self._policy = ledger, client, policy
         self._desk = BatchDesk(ledger, client, policy.max_batch_wait_s, sleep)
         self._has_resumed = False
 
@@ -104,7 +106,8 @@ class Asking:
         for item in items:
             row = rows.get(item.key)
             if row is not None and "problem" in row:
-                problems[item.key] = Problem(row["problem"], row["detail"])
+                if row["problem"] != "lost" or not self._policy.is_pinned:
+                    problems[item.key] = Problem(row["problem"], row["detail"])
             elif row is not None and (entry := _checked(purpose, item, row)) is not None:
                 found[item.key] = entry
                 problems.pop(item.key, None)
@@ -113,7 +116,7 @@ class Asking:
 
     def ask(self, requests: Sequence[Request]) -> list[Answer]:
         """One answer per request, in order; many requests go as a batch."""
-        if len(requests) > self._batch_above and not self._ledger.asked.stopped:
+        if len(requests) > self._policy.batch_above and not self._ledger.asked.stopped:
             answers = self._desk.ask(requests)
         else:
             answers = [self._ask_one(request) for request in requests]
@@ -127,15 +130,19 @@ class Asking:
         reserved = most_usd(ledger.price(request.model), request)
         if not ledger.budget.reserve(reserved):
             return Answer.none(request.items, ledger.no_money(reserved))
-        call = self._new_call(request)
         with ledger.begin() as conn:
+            call = self._new_call(conn, request)
             models.begin_call(conn, call, reserved)
         try:
             reply = self._client.ask(request)
-        except (RequestRefused, AskingStopped, ModelUnavailable, ReplyLost) as error:
-            spent = reserved if isinstance(error, ReplyLost) else 0.0
+        except ReplyLost as error:
+            end = CallEnd("lost", reserved, error=str(error))
+            with ledger.begin() as conn:
+                answer = ledger.lose(conn, call, request.items, str(error))
+                models.finish_call(conn, call, end)
+        except (RequestRefused, AskingStopped, ModelUnavailable) as error:
+            end = CallEnd(_OUTCOMES[type(error)], 0.0, error=str(error))
             answer = Answer.none(request.items, ledger.problem_of(error))
-            end = CallEnd(_OUTCOMES.get(type(error), "lost"), spent, error=str(error))
             with ledger.begin() as conn:
                 models.finish_call(conn, call, end)
         else:
@@ -146,15 +153,16 @@ class Asking:
         ledger.settle(reserved, end.cost_usd)
         return answer
 
-    def _new_call(self, request: Request) -> Call:
-        ledger, called_at = self._ledger, self._ledger.now()
+    def _new_call(self, conn: Connection, request: Request) -> Call:
+        ledger, week = self._ledger, self._ledger.week
         ledger.asked.n_calls += 1
-        name = hash_json([ledger.application, request.request_hash, called_at.isoformat(), ledger.asked.n_calls])
+        n_before = models.count_calls(conn, ledger.application, week, request.request_hash)
+        name = hash_json([ledger.application, week.isoformat(), request.request_hash, n_before])
         return Call(
             call_id=name[:40],
             application=ledger.application,
-            week=ledger.week,
-            called_at=called_at,
+            week=week,
+            called_at=ledger.now(),
             purpose=request.purpose,
             model=request.model,
             prompt_version=request.prompt_version,

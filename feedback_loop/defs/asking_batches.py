@@ -206,9 +206,9 @@ class BatchDesk:
         if result is not None and result.reply is not None:
             return self._ledger.take(conn, call, request.items, result.reply)
         why = result.problem if result else f"batch {call.batch_id} has no result for it"
-        may_be_paid = result is None or result.may_be_paid
-        end = CallEnd("lost" if may_be_paid else "not_done", request.reserved_usd if may_be_paid else 0.0, error=why)
-        return Answer.none(request.items, Problem("failed", why)), end
+        if result is None or result.may_be_paid:
+            return self._ledger.lose(conn, call, request.items, why), CallEnd("lost", request.reserved_usd, error=why)
+        return Answer.none(request.items, Problem("failed", why)), CallEnd("not_done", 0.0, error=why)
 
     def _give_up(self, batch: Batch, problem: Problem) -> dict[str, Answer]:
         """It does not exist: its money is free again."""
@@ -219,13 +219,17 @@ class BatchDesk:
 
     def _write_off(self, batch: Batch, why: str) -> dict[str, Answer]:
         """Its results are gone: booked at the most they can have cost."""
-        ends = [CallEnd("lost", request.reserved_usd, error=why) for request in batch.requests]
-        calls = [_call_of(batch, request) for request in batch.requests]
+        answers: dict[str, Answer] = {}
+        calls: list[tuple[Call, CallEnd]] = []
         with self._ledger.begin() as conn:
-            models.add_calls(conn, list(zip(calls, ends, strict=True)))
+            for request in batch.requests:
+                call = _call_of(batch, request)
+                answers[request.request_hash] = self._ledger.lose(conn, call, request.items, why)
+                calls.append((call, CallEnd("lost", request.reserved_usd, error=why)))
+            models.add_calls(conn, calls)
             models.close_batch(conn, batch, "failed", self._ledger.now())
         self._settle(batch, batch.reserved_usd)
-        return _same_for_all(batch, Problem("failed", why))
+        return answers
 
     def _leave(
         self, batch: Batch, error: RequestRefused | AskingStopped | ModelUnavailable | ReplyLost

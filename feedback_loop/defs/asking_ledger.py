@@ -99,12 +99,19 @@ class Ledger:
         entries: dict[str, Mapping[str, Any]] = dict(answer.found)
         if len(items) == 1:
             final = {key: p for key, p in answer.problems.items() if p.reason in FINAL_REASONS}
-            entries |= {key: {"problem": p.reason, "detail": p.detail} for key, p in final.items()}
+            entries |= {key: _entry_of(p) for key, p in final.items()}
         models.save_replies(conn, self.application, call.purpose, call.model, entries, self.now())
         reasons = [p.reason for p in answer.problems.values()]
         outcome = "answered" if answer.found or not reasons else reasons[0]
         dollars = cost_usd(self.price(call.model), reply.usage)
         return answer, CallEnd(outcome, dollars, reply, _summary(items, answer, reply))
+
+    def lose(self, conn: Connection, call: Call, items: Sequence[Item], why: str) -> Answer:
+        """Remember that a reply never arrived, though it may be paid: the same is not paid for again."""
+        problem = Problem("lost", why)
+        entries = {item.key: _entry_of(problem) for item in items}
+        models.save_replies(conn, self.application, call.purpose, call.model, entries, self.now())
+        return Answer.none(tuple(items), problem)
 
     def went_well(self) -> None:
         """A request was answered."""
@@ -130,6 +137,10 @@ class Ledger:
         for answer in answers:
             self.asked.n_answered += len(answer.found)
             self.asked.problems.update(problem.reason for problem in answer.problems.values())
+
+
+def _entry_of(problem: Problem) -> dict[str, str]:
+    return {"problem": problem.reason, "detail": problem.detail}
 
 
 def _summary(items: Sequence[Item], answer: Answer, reply: Reply) -> str | None:

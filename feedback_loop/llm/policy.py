@@ -21,7 +21,7 @@ class AnalystPolicy:
     Attributes:
         analyst: `claude` asks models (needs `ANTHROPIC_API_KEY`); `offline` asks nobody.
         describer: `claude` pins the application: every event is described by the model, or the week stops.
-        describe_model, judge_model, card_model: ids of models. A card by a larger model costs about twenty times as much.
+        describe_model, judge_model, card_model: ids of models. A larger one costs about twenty times as much per card.
         budget_usd: dollars per application and week, over all runs of that week; asking stops before it is passed.
         max_describe_events: descriptions asked for in one run; the rest stays offline (not where pinned).
         items_per_request: failure reports that share one request.

@@ -59,7 +59,7 @@ def _problem_of_reply(reply: Reply) -> Problem | None:
     if reply.stop_reason in _CUT_SHORT:
         return Problem("cut", f"{_CUT_SHORT[reply.stop_reason]} is too long ({reply.stop_reason})")
     if reply.stop_reason != "end_turn":
-        return Problem("failed", f"unknown stop reason {plain(reply.stop_reason, 40)!r}")
+        return Problem("unreadable", f"unknown stop reason {plain(reply.stop_reason, 40)!r}")
     return None
 
 

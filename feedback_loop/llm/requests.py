@@ -21,6 +21,8 @@ Reason = Literal[
     "missing",  # no answer for this item
     "repeated",  # more than one answer for this item: none is believed
     "invalid",  # an answer, but with a value that is not allowed
+    # paid, or perhaps paid, but the reply never arrived: not asked again, unless every event must be described
+    "lost",
     # circumstances: another run may ask again
     "offline",  # nobody is asked
     "limit",  # more events than `max_describe_events`

@@ -103,6 +103,16 @@ def read_spending(conn: Connection, application: str, week: date | None) -> Spen
     return Spending(float(conn.execute(spent).scalar_one()), float(conn.execute(reserved).scalar_one()))
 
 
+def count_calls(conn: Connection, application: str, week: date | None, request_hash: str) -> int:
+    """How often this very request is in the ledger of a week."""
+    query = sa.select(sa.func.count()).where(
+        llm_calls.c.application == application,
+        llm_calls.c.week.is_not_distinct_from(week),
+        llm_calls.c.request_hash == request_hash,
+    )
+    return int(conn.execute(query).scalar_one())
+
+
 def begin_call(conn: Connection, call: Call, reserved_usd: float) -> None:
     """Write a call down before it is made."""
     conn.execute(llm_calls.insert().values(_row_of_call(call, CallEnd("asked", reserved_usd))))
