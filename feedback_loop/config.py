@@ -18,6 +18,7 @@ from feedback_loop.describe import DescribePolicy
 from feedback_loop.environment import Environment
 from feedback_loop.errors import ConfigurationError
 from feedback_loop.extract import ExtractPolicy
+from feedback_loop.llm import AnalystPolicy
 from feedback_loop.route import RoutePolicy
 from feedback_loop.verify import VerifyPolicy
 
@@ -41,6 +42,7 @@ class Settings(pydantic.BaseModel):
     extract: ExtractPolicy = ExtractPolicy()
     describe: DescribePolicy = DescribePolicy()
     cluster: ClusterPolicy = ClusterPolicy()
+    analyst: AnalystPolicy = AnalystPolicy()
     route: RoutePolicy = RoutePolicy()
     verify: VerifyPolicy = VerifyPolicy()
 
