@@ -11,7 +11,7 @@ import dagster as dg
 from feedback_loop.config import load_settings
 from feedback_loop.defs.assets import FACTS, WEEKLY_ASSETS
 from feedback_loop.defs.checks import DAILY_CHECKS, WATCH_CHECKS, WEEKLY_CHECKS
-from feedback_loop.defs.resources import Alerts, Database, EmbedderResource, TrackerResource
+from feedback_loop.defs.resources import Alerts, AnalystResource, Database, EmbedderResource, TrackerResource
 from feedback_loop.defs.schedules import JOBS, SCHEDULES, SENSORS
 from feedback_loop.defs.verification import DAILY_ASSETS
 from feedback_loop.environment import read_environment
@@ -28,6 +28,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
         "settings": settings,
         "database": Database(),
         "embedder": EmbedderResource(),
+        "analyst": AnalystResource(),
         "tracker": TrackerResource(),
         "alerts": Alerts(webhook=settings.alert_webhook),
     }

@@ -133,3 +133,12 @@ def carry_card(state: PatternState, card: PatternCard) -> PatternState:
         severity=card.severity,
         suggested_fix=card.suggested_fix,
     )
+
+
+def same_memory(one: Sequence[PatternState], other: Sequence[PatternState]) -> bool:
+    """Whether two memories hold the same patterns, whatever they are called."""
+    return [_nameless(state) for state in one] == [_nameless(state) for state in other]
+
+
+def _nameless(state: PatternState) -> PatternState:
+    return replace(state, name="", description="", likely_cause="unknown", severity=1, suggested_fix="")

@@ -15,6 +15,7 @@ LOOP = [
     "negative_feedback",
     "failure_descriptions",
     "failure_patterns",
+    "pattern_cards",
     "pattern_weeks",
     "tickets",
     "loop_metrics",

@@ -10,12 +10,14 @@ import pandas as pd
 from feedback_loop.cluster import cluster_week, freeze_detector
 from feedback_loop.config import Settings, policy_version
 from feedback_loop.defs import metadata
+from feedback_loop.defs.analysis import Spent, budget_check, describe_week, describer_version, name_week, within_budget
 from feedback_loop.defs.partitions import WEEK_BEFORE, WEEKS, week_of, window_of
-from feedback_loop.defs.resources import Database, EmbedderResource, TrackerResource
+from feedback_loop.defs.resources import AnalystResource, Database, EmbedderResource, TrackerResource
 from feedback_loop.defs.tracking import apply_plan, plan_week_tickets
 from feedback_loop.describe import DESCRIBER_VERSION, describe_failures
 from feedback_loop.extract import extract_negatives
 from feedback_loop.metrics import week_summary, with_rate
+from feedback_loop.naming import PatternCard, same_memory
 from feedback_loop.prioritise import prioritise_patterns
 from feedback_loop.store import metrics, negatives, patterns, tables, weeks
 
@@ -86,20 +88,24 @@ def negative_feedback(
     kinds={"postgres", "pandas"},
     code_version=DESCRIBER_VERSION,
     metadata=metadata.about_table(tables.failure_descriptions),
+    check_specs=[budget_check("failure_descriptions")],
 )
 def failure_descriptions(
-    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, analyst: AnalystResource
 ) -> dg.MaterializeResult:
-    """One sentence per negative interaction: what went wrong, from what people said, chose or changed."""
-    week, window = week_of(context), window_of(week_of(context))
+    """What went wrong in each negative interaction, and apart from it what it was about; a sentence for people."""
+    week, policy = week_of(context), settings.analyst
     with database.begin() as conn:
-        texts = negatives.read_texts(conn, negatives.negative_ids(conn, week), window.end)
-        frame = describe_failures(texts, settings.describe)
-        negatives.save_descriptions(conn, week, frame, DESCRIBER_VERSION)
-    by_evidence = frame["evidence"].value_counts()
+        texts = negatives.read_texts(conn, negatives.negative_ids(conn, week), window_of(week).end)
+    frame = describe_failures(texts, settings.describe)
+    frame, spent = describe_week(frame, texts, analyst.opener(database, policy, week), policy)
+    with database.begin() as conn:
+        negatives.save_descriptions(conn, week, frame, describer_version(policy))
+    by_evidence = {f"from_{k}": int(n) for k, n in frame["evidence"].value_counts().items()}
     return dg.MaterializeResult(
-        metadata=metadata.rows(len(frame), **{f"from_{k}": int(n) for k, n in by_evidence.items()})
-        | {"examples": metadata.table(frame, {"evidence": "evidence", "description": "description"})}
+        metadata=metadata.rows(len(frame), **by_evidence, **spent.numbers())
+        | {"examples": metadata.table(frame, {"evidence": "evidence", "description": "description"})},
+        check_results=[within_budget(spent, "descriptions")],
     )
 
 
@@ -123,8 +129,8 @@ def failure_patterns(
             memory = patterns.load_memory(conn, application, before=week)
             earlier = patterns.founded_in(conn, application, week)
             found = cluster_week(application, week, events, memory, encoder, settings.cluster, earlier)
-            detector = freeze_detector(found.states, encoder, DESCRIBER_VERSION)
-            if tuple(patterns.load_states(conn, application, week)) != found.states:
+            detector = freeze_detector(found.states, encoder, describer_version(settings.analyst))
+            if not same_memory(patterns.load_states(conn, application, week), found.states):
                 weeks.mark_later_stale(conn, application, week)
             version = policy_version(settings.cluster)
             patterns.save_week(conn, application, week, found.states, found.memberships, detector, version)
@@ -136,7 +142,36 @@ def failure_patterns(
 
 
 @dg.asset(
-    deps=[failure_patterns, exposures],
+    deps=[failure_patterns],
+    partitions_def=WEEKS,
+    group_name="cluster",
+    kinds={"postgres"},
+    code_version="cards-1",
+    metadata=metadata.about_table(tables.pattern_cards),
+    check_specs=[budget_check("pattern_cards")],
+)
+def pattern_cards(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, analyst: AnalystResource
+) -> dg.MaterializeResult:
+    """Name, likely cause, severity and suggested fix of patterns that are new or have changed."""
+    week, spent, written = week_of(context), Spent(), []
+    with database.begin() as conn:
+        applications = weeks.list_applications(conn, window_of(week))
+    for application in applications:
+        cards = name_week(database, application, week, analyst.opener(database, settings.analyst, week), spent)
+        written += [vars(card) for card in cards]
+    frame = pd.DataFrame(written, columns=list(PatternCard.__dataclass_fields__))
+    columns = {"source": "by", "name": "pattern", "likely_cause": "cause", "severity": "severity", "problem": "problem"}
+    by_model = int((frame["source"] == "claude").sum())
+    return dg.MaterializeResult(
+        metadata=metadata.rows(len(frame), by_model=by_model, **spent.numbers())
+        | {"cards": metadata.table(frame, columns, most=50)},
+        check_results=[within_budget(spent, "cards")],
+    )
+
+
+@dg.asset(
+    deps=[pattern_cards, exposures],
     partitions_def=WEEKS,
     group_name="prioritise",
     kinds={"postgres", "pandas"},
@@ -226,6 +261,7 @@ WEEKLY_ASSETS = [
     negative_feedback,
     failure_descriptions,
     failure_patterns,
+    pattern_cards,
     pattern_weeks,
     tickets,
     loop_metrics,

@@ -5,7 +5,10 @@ Belongs here: turning configuration into plain objects. Does not belong here: wh
 
 import contextlib
 import functools
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -15,12 +18,19 @@ from sqlalchemy import Connection, Engine
 from feedback_loop.clients.alerts import post_alert
 from feedback_loop.clients.embeddings import LexicalEmbedder, RememberingEmbedder
 from feedback_loop.clients.local_tracker import LocalTracker
+from feedback_loop.defs.asking import open_analyst
+from feedback_loop.defs.asking_ledger import Asked
 from feedback_loop.defs.failures import as_dagster_failure
 from feedback_loop.environment import read_environment
 from feedback_loop.errors import FeedbackLoopError
 from feedback_loop.llm import Embedder
+from feedback_loop.llm.analyst import Analyst
+from feedback_loop.llm.policy import AnalystPolicy
 from feedback_loop.records import Tracker
 from feedback_loop.store.engine import open_database
+
+OpenAnalyst = Callable[[str], AbstractContextManager[tuple[Analyst, Asked]]]
+"""Application -> its analyst for the week that runs, and what it was asked so far."""
 
 
 class Database(dg.ConfigurableResource):
@@ -55,6 +65,30 @@ class EmbedderResource(dg.ConfigurableResource):
     def create(self) -> Embedder:
         """The embedder."""
         return _lexical_embedder()
+
+
+class AnalystResource(dg.ConfigurableResource):
+    """Who reads what people said: models inside a budget, or nobody. The settings say which."""
+
+    def opener(self, database: "Database", policy: AnalystPolicy, week: date) -> OpenAnalyst:
+        """Application -> its analyst for this week's money."""
+        environment = read_environment()
+
+        @contextlib.contextmanager
+        def open_for(application: str) -> Iterator[tuple[Analyst, Asked]]:
+            with (
+                as_dagster_failure(),
+                open_analyst(
+                    environment, policy, database.begin, application, week, now=_now, sleep=time.sleep
+                ) as both,
+            ):
+                yield both
+
+        return open_for
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 (when a call was made, which no result depends on)
 
 
 class TrackerResource(dg.ConfigurableResource):

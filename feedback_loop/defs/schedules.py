@@ -6,7 +6,7 @@ Belongs here: what runs together and when. Does not belong here: what runs (`ass
 import dagster as dg
 
 from feedback_loop.defs.assets import WEEKLY_ASSETS
-from feedback_loop.defs.checks import DAILY_CHECKS, WATCH_CHECKS, WEEKLY_CHECKS
+from feedback_loop.defs.checks import DAILY_CHECKS, WATCH_CHECKS
 from feedback_loop.defs.partitions import DAYS, WEEKS
 from feedback_loop.defs.resources import Alerts
 from feedback_loop.defs.verification import DAILY_ASSETS
@@ -16,7 +16,7 @@ _IN_PROCESS = dg.in_process_executor
 
 weekly_loop = dg.define_asset_job(
     "weekly_loop",
-    selection=dg.AssetSelection.assets(*WEEKLY_ASSETS).without_checks() | dg.AssetSelection.checks(*WEEKLY_CHECKS),
+    selection=dg.AssetSelection.assets(*WEEKLY_ASSETS) - dg.AssetSelection.checks(*WATCH_CHECKS),
     executor_def=_IN_PROCESS,
     description="Capture to tickets and metrics for one week.",
     tags={"dagster/max_retries": "1"},

@@ -14,10 +14,11 @@ from feedback_loop.cluster import place_events
 from feedback_loop.config import Settings
 from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs import metadata
+from feedback_loop.defs.analysis import describer_version
 from feedback_loop.defs.partitions import DAYS
 from feedback_loop.defs.resources import Database, EmbedderResource, TrackerResource
 from feedback_loop.defs.tracking import apply_plan, plan_events, plan_merges, sync_tickets
-from feedback_loop.describe import DESCRIBER_VERSION, describe_failures
+from feedback_loop.describe import describe_failures
 from feedback_loop.errors import PermanentError
 from feedback_loop.extract import extract_negatives
 from feedback_loop.llm import Embedder
@@ -165,7 +166,7 @@ class _Counter:
     def _detect(self, application: str, version: str, window: Window) -> pd.DataFrame:
         detector = patterns.load_detector(self._conn, application, version)
         frozen = (detector.embedding_version, detector.describer_version)
-        now = (self._encoder.version, DESCRIBER_VERSION)
+        now = (self._encoder.version, describer_version(self._settings.analyst))
         if frozen != now:
             raise PermanentError(f"detector {version} was frozen for {' + '.join(frozen)}; this is {' + '.join(now)}")
         events, described = self._see(application, window)
@@ -183,8 +184,24 @@ class _Counter:
             )
             events = extract_negatives(signals, extract)
             texts = negatives.read_texts(self._conn, events["interaction_id"].tolist(), known_before)
-            self._events[key] = events, describe_failures(texts, self._settings.describe)
+            self._events[key] = events, self._describe(application, texts)
         return self._events[key]
+
+    def _describe(self, application: str, texts: pd.DataFrame) -> pd.DataFrame:
+        """Offline as in the weekly run; where the describer is pinned, what it wrote then.
+
+        Raises:
+            PermanentError: the pinned describer has not described all of these events.
+        """
+        policy = self._settings.analyst
+        if not policy.is_pinned:
+            return describe_failures(texts, self._settings.describe)
+        ids, version = texts["interaction_id"].tolist(), describer_version(policy)
+        described = negatives.read_descriptions(self._conn, application, ids, version)
+        if len(described) < len(ids):
+            n = len(ids) - len(described)
+            raise PermanentError(f"{n} of {len(ids)} events of {application!r} are not described by {version}")
+        return described
 
     def exposures(self, application: str, window: Window) -> pd.DataFrame:
         """The window's sessions per day and version."""

@@ -45,9 +45,9 @@ def with_sentences(frame: pd.DataFrame, found: Findings[Description], *, is_pinn
         Frame `records.DESCRIPTIONS`, same rows.
     """
     written = {i: d.failure for i, d in found.found.items() if d.failure}
-    sentences = frame["interaction_id"].map(written)
-    told = frame.assign(description=sentences.fillna(frame["description"]))
+    ids = frame["interaction_id"].tolist()
+    told = frame.assign(description=[written.get(i, d) for i, d in zip(ids, frame["description"], strict=True)])
     if is_pinned:
-        told["failure_text"] = sentences.fillna("")
-        told["is_inferred"] = frame["is_inferred"] | sentences.isna()
+        told["failure_text"] = [written.get(i, "") for i in ids]
+        told["is_inferred"] = [i not in written for i in ids]
     return DESCRIPTIONS.check(told)

@@ -10,7 +10,7 @@ from datetime import date, datetime
 import pandas as pd
 from sqlalchemy import Connection
 
-from feedback_loop.records import SIGNALS, TEXTS, Window
+from feedback_loop.records import DESCRIPTIONS, SIGNALS, TEXTS, Window
 from feedback_loop.store.frames import copy_frame, read_frame, refresh_statistics
 from feedback_loop.store.tables import exposures, failure_descriptions, negative_feedback
 
@@ -198,6 +198,21 @@ def read_events(conn: Connection, application: str, week: date, known_before: da
     described = read_frame(conn, query, {"application": application, "week": week})
     texts = read_texts(conn, described["interaction_id"].tolist(), known_before)
     return described.merge(texts, on="interaction_id", how="inner", validate="one_to_one")
+
+
+def read_descriptions(
+    conn: Connection, application: str, interaction_ids: Sequence[str], describer_version: str
+) -> pd.DataFrame:
+    """What this describer wrote of these interactions. Frame `records.DESCRIPTIONS`; what it did not is absent."""
+    query = """
+        select distinct on (interaction_id) application, interaction_id, description, failure_text, subject_text,
+               evidence, is_inferred
+        from feedback_loop.failure_descriptions
+        where application = :application and interaction_id = any(:ids) and describer_version = :version
+        order by interaction_id, week desc
+    """
+    parameters = {"application": application, "ids": list(interaction_ids), "version": describer_version}
+    return DESCRIPTIONS.check(read_frame(conn, query, parameters))
 
 
 def exposures_of_week(conn: Connection, week: date) -> dict[str, float]:

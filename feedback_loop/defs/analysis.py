@@ -1,0 +1,116 @@
+"""The analyst inside the weekly assets: what it is shown of a week, what that cost, and what is checked of it.
+
+Belongs here: the order of reading, asking and storing, one application after the other. Does not belong here: what is
+shown and what becomes of an answer (`describe/sentences.py`, `naming.py`), money and cache (`asking.py`).
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+
+import dagster as dg
+import pandas as pd
+
+from feedback_loop.decisions import UNDECIDED
+from feedback_loop.defs.asking_ledger import Asked
+from feedback_loop.defs.resources import Database, OpenAnalyst
+from feedback_loop.describe import DESCRIBER_VERSION
+from feedback_loop.describe.sentences import reports_of, with_sentences
+from feedback_loop.llm.policy import AnalystPolicy
+from feedback_loop.llm.prompts import PROMPT_VERSIONS
+from feedback_loop.naming import PatternCard, carry_card, due_for_card, quoted_pattern, write_cards
+from feedback_loop.store import cards as card_store
+from feedback_loop.store import decisions, patterns
+
+_SHORT = ("budget", "stopped", "failed", "pending", "limit")  # reasons that money or the API had, not the model
+
+
+@dataclass
+class Spent:
+    """What asking took in a step, over all applications."""
+
+    usd: float = 0.0
+    n_calls: int = 0
+    n_remembered: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+
+    def add(self, asked: Asked, problems: Counter[str]) -> None:
+        """One application more."""
+        self.usd += asked.spent_usd
+        self.n_calls += asked.n_calls
+        self.n_remembered += asked.n_remembered
+        self.problems += problems
+
+    def numbers(self) -> dict[str, float]:
+        """For the metadata of an asset."""
+        return {"llm_cost_usd": self.usd, "llm_calls": self.n_calls, "llm_cache_hits": self.n_remembered}
+
+
+def describer_version(policy: AnalystPolicy) -> str:
+    """Who wrote what is compared: rows of two describers are never counted together."""
+    if not policy.is_pinned:
+        return DESCRIBER_VERSION
+    return f"{DESCRIBER_VERSION}+{policy.describe_model}-{PROMPT_VERSIONS['describe']}"
+
+
+def describe_week(
+    frame: pd.DataFrame, texts: pd.DataFrame, analyst: OpenAnalyst, policy: AnalystPolicy
+) -> tuple[pd.DataFrame, Spent]:
+    """The week's descriptions with the analyst's sentences.
+
+    Raises:
+        BudgetExceeded: the describer is pinned, and the money did not reach for every event.
+        ModelUnavailable: it is pinned, and the model could not be asked.
+    """
+    spent, parts = Spent(), []
+    for application, own in frame.groupby("application", sort=True):
+        reports = reports_of(own, texts[texts["application"] == application], is_pinned=policy.is_pinned)
+        with analyst(str(application)) as (reader, asked):
+            found = reader.describe(reports)
+        if policy.is_pinned:
+            found.require_all(f"events of application {application!r}")
+        parts.append(with_sentences(own, found, is_pinned=policy.is_pinned))
+        spent.add(asked, Counter(problem.reason for problem in found.problems.values()))
+    return (pd.concat(parts).sort_index() if parts else frame), spent
+
+
+def name_week(
+    database: Database, application: str, week: date, analyst: OpenAnalyst, spent: Spent
+) -> list[PatternCard]:
+    """Cards for the patterns of an application's week that are due for one; the states carry what they say.
+
+    What asking took is added to `spent`.
+    """
+    with database.begin() as conn:
+        states = patterns.load_states(conn, application, week)
+        due = due_for_card(states, week, card_store.load_model_cards(conn, application, before=week))
+        ids = [exemplar.interaction_id for state in due for exemplar in state.exemplars]
+        said = card_store.descriptions_of(conn, application, week, ids)
+        decided = decisions.load_effective(conn, application).get(application, UNDECIDED)
+    shown = [quoted_pattern(state, said) for state in due]
+    with analyst(application) as (reader, asked):
+        found = reader.card(shown)
+    spent.add(asked, Counter(problem.reason for problem in found.problems.values()))
+    cards = write_cards(due, shown, found)
+    named = [decided.correct(carry_card(state, card)) for state, card in zip(due, cards, strict=True)]
+    with database.begin() as conn:
+        card_store.save_cards(conn, application, week, cards, named)
+    return cards
+
+
+def budget_check(asset: str) -> dg.AssetCheckSpec:
+    """The check that `within_budget` answers."""
+    return dg.AssetCheckSpec("within_budget", asset=asset)
+
+
+def within_budget(spent: Spent, what: str) -> dg.AssetCheckResult:
+    """Whether everything that was to be asked was asked; what was not is counted and named."""
+    short = {reason: n for reason, n in sorted(spent.problems.items()) if reason in _SHORT}
+    parts = ", ".join(f"{n} for the reason {reason}" for reason, n in short.items())
+    return dg.AssetCheckResult(
+        check_name="within_budget",
+        passed=not short,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{what} left to the offline rules: {parts}" if short else f"${spent.usd:.4f} spent",
+        metadata={"cost_usd": spent.usd, "left": sum(short.values())},
+    )
