@@ -4,7 +4,6 @@ Belongs here: the one decision whether a call may be repeated, and whether it ma
 calls (`anthropic.py`). No message of ours repeats the key, and no SDK error travels on: it holds the request's headers.
 """
 
-import json
 import re
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -21,8 +20,9 @@ from feedback_loop.errors import (
     RequestRefused,
 )
 
-CAUGHT = (anthropic.AnthropicError, httpx2.HTTPError, json.JSONDecodeError, KeyError, ValueError)
-"""Everything the SDK is known to raise: its own tree, its transport's, and what its parsing lets through."""
+CAUGHT = (anthropic.AnthropicError, httpx2.HTTPError, ValueError, KeyError, AttributeError, TypeError)
+"""Everything the SDK is known to raise: its own tree, its transport's, and what its parsing lets through: malformed JSON
+is a ValueError, a proxy's page in place of a list an AttributeError."""
 
 _STOPPING = {401: "the key", 402: "billing", 403: "permission", 404: "an unknown model or address"}
 _REFUSED = (400, 413, 422)
