@@ -107,19 +107,27 @@ class Time(click.ParamType[datetime]):
 @cli.command()
 @click.option("--seed", default=7, show_default=True, help="Another seed, another world.")
 @click.option("--weeks", default=12, show_default=True, type=click.IntRange(1, 52), help="Weeks to live through.")
-def demo(seed: int, weeks: int) -> None:
+@click.option(
+    "--analyst",
+    default="offline",
+    show_default=True,
+    type=click.Choice(["offline", "anthropic-emulator"]),
+    help="Who describes and names: rules, or the Claude client against an emulated API.",
+)
+def demo(seed: int, weeks: int, analyst: str) -> None:
     """Live through twelve weeks of a simulated assistant: patterns, tickets, fixes, verdicts. Needs no keys.
 
     Uses .feedback_loop/ in this directory, or the directory named by FEEDBACK_LOOP_HOME.
     """
     from feedback_loop import terminal
-    from feedback_loop.definitions import defs
-    from feedback_loop.defs.demo import Demo
+    from feedback_loop.definitions import build_definitions
+    from feedback_loop.defs.demo import Demo, demo_resources
     from feedback_loop.testing.simulator_plan import SimulatorSettings
 
     started, console, environment = time.monotonic(), terminal.console(), read_environment()
-    world = Demo(environment, defs, SimulatorSettings(seed=seed, n_weeks=weeks))
-    world.run(lambda week: terminal.print_demo_week(console, week))
+    with demo_resources(analyst) as resources:
+        world = Demo(environment, build_definitions(resources), SimulatorSettings(seed=seed, n_weeks=weeks))
+        world.run(lambda week: terminal.print_demo_week(console, week))
     home = os.path.relpath(environment.home)
     terminal.print_demo_end(console, world.weeks, time.monotonic() - started, home)
 

@@ -111,8 +111,9 @@ def test_jobs_hold_what_they_are_named_for() -> None:
     def steps(job: str) -> set[str]:
         return {key.to_user_string() for key in defs.resolve_job_def(job).asset_layer.executable_asset_keys}
 
-    assert steps("weekly_loop") == set(LOOP[:7])
-    assert steps("daily_verification") == set(LOOP[7:])
+    daily = LOOP.index("fixes")
+    assert steps("weekly_loop") == set(LOOP[:daily])
+    assert steps("daily_verification") == set(LOOP[daily:])
     assert steps("daily_watch") == set()
 
 
@@ -125,6 +126,7 @@ def test_each_check_belongs_to_an_asset_that_exists(specs: dict[str, dg.AssetSpe
         "members_and_unassigned_add_up",
         "no_gap_before_this_week",
         "no_verdict_without_exposures",
+        "within_budget",
         "last_week_has_run",
     }
     assert {key.asset_key.to_user_string() for key in keys} <= set(specs)

@@ -6,8 +6,9 @@ commands do.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ import dagster as dg
 import msgspec
 from sqlalchemy import Engine
 
+from feedback_loop.config import load_settings
 from feedback_loop.defs.runs import Loop, RunResult, open_loop
-from feedback_loop.environment import Environment
+from feedback_loop.environment import Environment, export, read_environment
 from feedback_loop.errors import InputError, PermanentError
 from feedback_loop.intake.identity import load_hash_key
 from feedback_loop.intake.importing import import_paths
@@ -26,6 +28,27 @@ from feedback_loop.store import fixes, patterns, tickets
 from feedback_loop.testing.people import Decision, Driver
 from feedback_loop.testing.simulator import Simulator
 from feedback_loop.testing.simulator_plan import SimulatorSettings
+
+_DEMO_KEY = "sk-ant-demo"
+
+
+@contextmanager
+def demo_resources(analyst: str) -> Iterator[dict[str, Any]]:
+    """What a demo replaces of the resources.
+
+    Args:
+        analyst: `offline`, or `anthropic-emulator`: the real client, prompts, budget and batches against an emulated
+            API on loopback, whose answers come from word counts and not from a model.
+    """
+    if analyst == "offline":
+        yield {}
+        return
+    from feedback_loop.testing.anthropic_emulator import AnthropicEmulator  # a web server: only where it is wanted
+
+    settings = load_settings(read_environment())
+    with AnthropicEmulator(api_key=_DEMO_KEY, batch_seconds=0) as emulator:
+        export({"ANTHROPIC_API_KEY": _DEMO_KEY, "ANTHROPIC_BASE_URL": emulator.base_url})
+        yield {"settings": settings.model_copy(update={"analyst": replace(settings.analyst, analyst="claude")})}
 
 
 @dataclass(frozen=True)
