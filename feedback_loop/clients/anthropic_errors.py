@@ -21,8 +21,8 @@ from feedback_loop.errors import (
 )
 
 CAUGHT = (anthropic.AnthropicError, httpx2.HTTPError, ValueError, KeyError, AttributeError, TypeError)
-"""Everything the SDK is known to raise: its own tree, its transport's, and what its parsing lets through: malformed JSON
-is a ValueError, a proxy's page in place of a list an AttributeError."""
+"""Everything the SDK is known to raise: its own tree, its transport's, and what its parsing lets through (malformed
+JSON is a ValueError, a proxy's page in place of a list an AttributeError)."""
 
 _STOPPING = {401: "the key", 402: "billing", 403: "permission", 404: "an unknown model or address"}
 _REFUSED = (400, 413, 422)
