@@ -86,15 +86,16 @@ class BatchDesk:
 
     def _plan(self, requests: Sequence[Request], reserved: Mapping[str, float]) -> Batch:
         """Write the batch down before anything is sent."""
-        planned_at = self._ledger.now()
+        with self._ledger.begin() as conn:
+            n_before = models.count_batches(conn, self._ledger.application)
         batch = Batch(
             application=self._ledger.application,
-            batch_key=hash_json([list(reserved), planned_at.isoformat()])[:40],
+            batch_key=hash_json([list(reserved), n_before])[:40],
             purpose=requests[0].purpose,
             model=requests[0].model,
             week=self._ledger.week,
             reserved_usd=sum(reserved.values()),
-            planned_at=planned_at,
+            planned_at=self._ledger.now(),
             requests=tuple(
                 BatchedRequest(custom_id(r), r.request_hash, r.prompt_version, reserved[r.request_hash], r.items)
                 for r in requests

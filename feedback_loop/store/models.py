@@ -180,6 +180,12 @@ def save_replies(
     conn.execute(statement.on_conflict_do_update(index_elements=key, set_=newer), rows)
 
 
+def count_batches(conn: Connection, application: str) -> int:
+    """All batches that were ever planned."""
+    query = sa.select(sa.func.count()).where(llm_batches.c.application == application)
+    return int(conn.execute(query).scalar_one())
+
+
 def plan_batch(conn: Connection, batch: Batch) -> None:
     """Write a batch down before it is asked for."""
     row = {
