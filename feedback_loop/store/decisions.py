@@ -142,6 +142,7 @@ def decide(
     writer = _shown(author, "the author", MAX_AUTHOR)  # a name, kept as it is: it says whom to ask
     new = PatternDecision(application, pattern_id, decision, meant, writer, decided_at)
     said = load_decisions(conn, application)
+    _check_stays(conn, new, effective_decisions(said))
     before = [d for d in said if _answers_the_same(d, new)]
     counts = (before[-1].decision, before[-1].value) if before else ("unmute", None)  # nothing said is not muted
     if counts == (decision, meant):
@@ -149,7 +150,7 @@ def decide(
     if before and before[-1].decided_at >= decided_at:
         latest = f"{before[-1].decided_at:%Y-%m-%d %H:%M:%S} UTC by {before[-1].author}"
         raise InputError(f"{_plain(name)}: there is a later decision, of {latest}; is the clock of this machine right?")
-    _check(conn, new, said)
+    _check_merge(conn, new, said)
     conn.execute(pattern_decisions.insert(), asdict(new))
     return new, True
 
@@ -169,19 +170,27 @@ def _meant(conn: Connection, application: str, decision: DecisionKind, value: st
     return _shown(redact(value or ""), "the name", MAX_NAME)
 
 
-def _check(conn: Connection, new: PatternDecision, said: Sequence[PatternDecision]) -> None:
-    """Whether a decision can count.
+def _check_stays(conn: Connection, new: PatternDecision, decided: EffectiveDecisions) -> None:
+    """Of a merged pattern nothing can be said but where it is merged.
 
     Raises:
-        InputError: it cannot.
+        InputError: something else is said of one.
     """
-    decided, pattern = effective_decisions(said), _label(conn, new.application, new.pattern_id)
+    if new.decision != "merge" and new.pattern_id in decided.merges:
+        pattern, end = (_label(conn, new.application, p) for p in (new.pattern_id, decided.stays(new.pattern_id)))
+        raise InputError(f"{pattern} was merged into {end} and counts there: say it of {end}")
+
+
+def _check_merge(conn: Connection, new: PatternDecision, said: Sequence[PatternDecision]) -> None:
+    """A merge leads to another pattern, closes no circle and hides no mute.
+
+    Raises:
+        InputError: it does not.
+    """
     if new.decision != "merge":
-        if new.pattern_id in decided.merges:
-            end = _label(conn, new.application, decided.stays(new.pattern_id))
-            raise InputError(f"{pattern} was merged into {end} and counts there: say it of {end}")
         return
-    into = _label(conn, new.application, str(new.value))
+    decided = effective_decisions(said)
+    pattern, into = (_label(conn, new.application, p) for p in (new.pattern_id, str(new.value)))
     if new.value == new.pattern_id:
         raise InputError(f"{pattern} cannot be merged into itself")
     if set(effective_decisions([*said, new]).merges) != {*decided.merges, new.pattern_id}:  # a circle voids a merge

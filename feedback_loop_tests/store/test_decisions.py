@@ -128,7 +128,7 @@ def test_a_circle_of_merges_is_refused_however_long(conn: Connection) -> None:
 
 def test_a_merged_pattern_is_spoken_of_by_the_one_that_stays(conn: Connection) -> None:
     decide(conn, "p3", "merge", "FL-1")
-    for decision, value in (("mute", None), ("rename", "x"), ("cause", "prompt")):
+    for decision, value in (("mute", None), ("unmute", None), ("rename", "x"), ("cause", "prompt")):
         with pytest.raises(InputError, match="p3 was merged into FL-1 and counts there: say it of FL-1"):
             decide(conn, "p3", decision, value, minute=1)  # type: ignore[arg-type]  # literals above
 
@@ -188,8 +188,8 @@ def test_every_decision_that_is_taken_counts_and_never_a_circle(
             if decision == "merge":
                 assert found.stays(name) == found.stays(value) != name
             else:
-                assert found.names.get(name) == value if decision == "rename" else True
-                assert found.is_muted(name) == (decision == "mute") if decision != "rename" else True
+                expected = found.names.get(name) == value if decision == "rename" else found.is_muted(name)
+                assert expected == (decision != "unmute")
             assert made.pattern_id == name
         newest = {d.pattern_id for d in decisions.load_decisions(conn) if d.decision == "merge"}
         assert set(decisions.load_effective(conn).get(APPLICATION, effective_decisions([])).merges) == newest
