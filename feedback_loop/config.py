@@ -13,6 +13,7 @@ from typing import Any
 import pydantic
 import yaml
 
+from feedback_loop.clients.embeddings import EmbeddingPolicy
 from feedback_loop.cluster import ClusterPolicy
 from feedback_loop.describe import DescribePolicy
 from feedback_loop.environment import Environment
@@ -20,6 +21,7 @@ from feedback_loop.errors import ConfigurationError
 from feedback_loop.extract import ExtractPolicy
 from feedback_loop.llm import AnalystPolicy
 from feedback_loop.route import RoutePolicy
+from feedback_loop.segments import SegmentPolicy
 from feedback_loop.verify import VerifyPolicy
 
 
@@ -40,9 +42,11 @@ class Settings(pydantic.BaseModel):
     alert_webhook: str | None = None
     late_facts_weeks: int = pydantic.Field(default=8, ge=1)
     extract: ExtractPolicy = ExtractPolicy()
+    embedding: EmbeddingPolicy = EmbeddingPolicy()
     describe: DescribePolicy = DescribePolicy()
     cluster: ClusterPolicy = ClusterPolicy()
     analyst: AnalystPolicy = AnalystPolicy()
+    segments: SegmentPolicy = SegmentPolicy()
     route: RoutePolicy = RoutePolicy()
     verify: VerifyPolicy = VerifyPolicy()
 

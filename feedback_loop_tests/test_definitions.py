@@ -16,6 +16,7 @@ LOOP = [
     "failure_descriptions",
     "failure_patterns",
     "pattern_cards",
+    "pattern_segments",
     "pattern_weeks",
     "tickets",
     "loop_metrics",

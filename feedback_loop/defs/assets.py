@@ -19,7 +19,8 @@ from feedback_loop.extract import extract_negatives
 from feedback_loop.metrics import week_summary, with_rate
 from feedback_loop.naming import PatternCard, same_memory
 from feedback_loop.prioritise import prioritise_patterns
-from feedback_loop.store import metrics, negatives, patterns, tables, weeks
+from feedback_loop.segments import find_contradictions, find_segments
+from feedback_loop.store import metrics, negatives, patterns, segments, tables, weeks
 
 SettingsParam = dg.ResourceParam[Settings]
 
@@ -171,6 +172,34 @@ def pattern_cards(
 
 
 @dg.asset(
+    deps=[failure_patterns, "interactions", "feedback"],
+    partitions_def=WEEKS,
+    group_name="cluster",
+    kinds={"postgres", "scipy"},
+    code_version="segments-1",
+    metadata=metadata.about_table(tables.pattern_segments, tables.pattern_contradictions),
+)
+def pattern_segments(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam
+) -> dg.MaterializeResult:
+    """Versions, cohorts, models and documents that a pattern prefers, and cohorts that disagree about its answers."""
+    week, policy, found, split = week_of(context), settings.segments, [], []
+    with database.begin() as conn:
+        for application in weeks.list_applications(conn, window_of(week)):
+            hits = segments.count_hits(conn, application, week)
+            found.append(find_segments(hits, segments.count_exposed(conn, application, week), policy))
+            split.append(find_contradictions(segments.count_liking(conn, application, week), policy))
+            segments.save_segments(conn, application, week, found[-1])
+            segments.save_contradictions(conn, application, week, split[-1])
+    columns = {"pattern_id": "pattern", "dimension": "dimension", "value": "value", "ratio": "times as often"}
+    sides = {"pattern_id": "pattern", "disliked_by": "disliked by", "liked_by": "liked by"}
+    return dg.MaterializeResult(
+        metadata=metadata.rows(sum(map(len, found)), contradictions=sum(map(len, split)))
+        | {"segments": metadata.tables(found, columns), "contradictions": metadata.tables(split, sides)}
+    )
+
+
+@dg.asset(
     deps=[pattern_cards, exposures],
     partitions_def=WEEKS,
     group_name="prioritise",
@@ -262,6 +291,7 @@ WEEKLY_ASSETS = [
     failure_descriptions,
     failure_patterns,
     pattern_cards,
+    pattern_segments,
     pattern_weeks,
     tickets,
     loop_metrics,

@@ -3,7 +3,7 @@
 Belongs here: turning counts, frames and tables into Dagster metadata. Does not belong here: computing any of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -41,6 +41,12 @@ def table(frame: pd.DataFrame, columns: Mapping[str, str], most: int = 10) -> dg
     if not records:
         return dg.MetadataValue.text("none")
     return dg.MetadataValue.table(records)
+
+
+def tables(frames: Sequence[pd.DataFrame], columns: Mapping[str, str], most: int = 20) -> dg.MetadataValue:
+    """The first rows of several frames, one below the other, as one table."""
+    filled = [frame for frame in frames if len(frame)]
+    return table(pd.concat(filled), columns, most) if filled else dg.MetadataValue.text("none")
 
 
 def _plain(value: Any) -> str | int | float | bool:
