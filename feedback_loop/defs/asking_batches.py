@@ -31,6 +31,7 @@ _MOST_REQUESTS = 2000  # of 60 kB at most: below the 256 MB that a batch may hav
 _BEFORE, _AFTER = timedelta(minutes=5), timedelta(minutes=15)  # clocks differ, and a create may be slow
 _LOOK_AGAIN_S = (0.0, 5.0, 30.0)  # a batch may be listed a little after it was made
 _CREATES = 2
+_MAX_SHORT = 2  # a file with fewer results than requests may be cut; it is read again before that is believed
 _FIRST_POLL_S, _LONGEST_POLL_S = 5.0, 60.0
 
 
@@ -170,12 +171,17 @@ class BatchDesk:
         Raises:
             ModelUnavailable: it takes longer than we wait, or its results cannot be read now.
         """
-        waited, pause = 0.0, _FIRST_POLL_S
+        waited, pause, n_short = 0.0, _FIRST_POLL_S, 0
         while True:
             why = "it has not ended"
             try:
-                if self._client.fetch_batch(batch_id).has_ended:
-                    return self._client.read_results(batch_id)
+                state = self._client.fetch_batch(batch_id)
+                if state.has_ended:
+                    results = self._client.read_results(batch_id)
+                    n_short += len(results) < state.n_requests
+                    if results and (len(results) >= state.n_requests or n_short > _MAX_SHORT):
+                        return results
+                    why = f"it has {len(results)} of {state.n_requests} results"
             except ModelUnavailable as error:  # looking costs nothing and is done again
                 why = str(error)
             if waited >= self._max_wait_s:

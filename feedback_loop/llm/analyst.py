@@ -19,9 +19,11 @@ from feedback_loop.llm.prompts import (
     judge_item,
     render,
     report_item,
+    shown_quotes,
     split,
 )
 from feedback_loop.llm.requests import FINAL_REASONS, Answer, Entry, Item, Problem, Purpose, Request
+from feedback_loop.llm.texts import speaks_to_model
 from feedback_loop.records import Cause
 
 T = TypeVar("T")
@@ -38,7 +40,10 @@ _WHOLE = frozenset({"refused", "cut", "unreadable"})  # of a whole reply: one ha
 
 @dataclass(frozen=True)
 class Description:
-    """One sentence on what went wrong; empty where the report does not say."""
+    """One sentence on what went wrong; empty where the report does not say.
+
+    `injection_suspected`: the model or our own rule sees a text of the report speak to the model.
+    """
 
     failure: str
     injection_suspected: bool
@@ -159,7 +164,12 @@ class ClaudeAnalyst:
         answer = self._answer(
             "describe", model, items, None if self._policy.is_pinned else self._policy.max_describe_events
         )
-        return _by_owner(items, answer, lambda _, entry: Description(entry["failure"], entry["injection_suspected"]))
+
+        def read(report_id: str, entry: Entry) -> Description:
+            speaks = any(speaks_to_model(str(text)) for text in items[report_id].content.values())
+            return Description(entry["failure"], speaks or entry["injection_suspected"])
+
+        return _by_owner(items, answer, read)
 
     def card(self, patterns: Sequence[QuotedPattern]) -> Findings[Card]:
         """A card per pattern; quotes it names as evidence come back as their interactions."""
@@ -169,7 +179,7 @@ class ClaudeAnalyst:
 
         def read(pattern_id: str, entry: Entry) -> Card:
             numbers = [int(one[1:]) for one in entry["evidence"]]
-            ids = tuple(quoted[pattern_id].quotes[n - 1].interaction_id for n in numbers)
+            ids = tuple(shown_quotes(quoted[pattern_id])[n - 1].interaction_id for n in numbers)
             return Card(**{name: entry[name] for name in entry if name != "evidence"}, evidence_ids=ids)
 
         return _by_owner(items, self._answer("card", model, items), read)

@@ -14,9 +14,15 @@ Vectors = NDArray[np.float32]
 
 
 class Embedder(Protocol):
-    """Text in, vectors out. `version` names model and settings: vectors of two versions are never compared."""
+    """Text in, vectors out.
+
+    Attributes:
+        version: names model and settings; vectors of two versions are never compared.
+        is_cheap: encoding a text again is faster than reading its vector back from a database.
+    """
 
     version: str
+    is_cheap: bool
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """One vector per text, in order."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from feedback_loop.llm.manners import manners_of
 from feedback_loop.llm.requests import Item, Purpose, Request, hash_json
-from feedback_loop.llm.texts import plain
+from feedback_loop.llm.texts import gives_orders, plain, speaks_to_model
 from feedback_loop.records import Cause
 
 CAUSES: tuple[Cause, ...] = ("prompt", "retrieval", "model", "product", "unknown")
@@ -153,7 +153,7 @@ def report_item(report: FailureReport, model: str) -> Item:
 
 def card_item(pattern: QuotedPattern, model: str) -> Item:
     """A pattern to be named; its quotes are `q1`..."""
-    quotes = [{"ref": f"q{i}", "text": text} for i, text in enumerate(_quotes(pattern), 1)]
+    quotes = [{"ref": f"q{i}", "text": plain(one.text, MAX_QUOTE)} for i, one in enumerate(shown_quotes(pattern), 1)]
     facts = plain(pattern.facts, MAX_FACTS)
     return _item("card", model, {"quotes": quotes} | ({"facts": facts} if facts else {}), len(quotes))
 
@@ -165,15 +165,27 @@ def judge_item(candidate: Candidate, model: str) -> Item:
             "ref": f"p{i}",
             "name": plain(near.name, MAX_NAME),
             "description": plain(near.description, MAX_QUOTE),
-            "quotes": [plain(quote, MAX_QUOTE) for quote in near.quotes[:MAX_KNOWN_QUOTES]],
+            "quotes": _reporting([plain(quote, MAX_QUOTE) for quote in near.quotes])[:MAX_KNOWN_QUOTES],
         }
         for i, near in enumerate(candidate.known[:MAX_KNOWN], 1)
     ]
-    return _item("judge", model, {"quotes": _quotes(candidate.pattern), "known": known}, len(known))
+    quotes = [plain(quote.text, MAX_QUOTE) for quote in shown_quotes(candidate.pattern)]
+    return _item("judge", model, {"quotes": quotes, "known": known}, len(known))
 
 
-def _quotes(pattern: QuotedPattern) -> list[str]:
-    return [plain(quote.text, MAX_QUOTE) for quote in pattern.quotes[:MAX_QUOTES]]
+def shown_quotes(pattern: QuotedPattern) -> tuple[Quote, ...]:
+    """The quotes a model gets to see: those that report, and none that speaks to it, where there are such.
+
+    A pattern is what many people say; one text should not decide what it is called or whose fault it is.
+    """
+    reporting = set(_reporting([plain(quote.text, MAX_QUOTE) for quote in pattern.quotes]))
+    return tuple(quote for quote in pattern.quotes if plain(quote.text, MAX_QUOTE) in reporting)[:MAX_QUOTES]
+
+
+def _reporting(texts: Sequence[str]) -> list[str]:
+    """The texts that report; where all give orders, those; where all speak to the model, all."""
+    silent = [text for text in texts if not speaks_to_model(text)]
+    return [text for text in silent if not gives_orders(text)] or silent or list(texts)
 
 
 def _item(purpose: Purpose, model: str, content: Mapping[str, Any], n_inner: int = 0) -> Item:

@@ -9,7 +9,7 @@ from feedback_loop.clients.anthropic import ClaudeClient
 from feedback_loop.defs.asking_batches import BatchDesk
 from feedback_loop.llm.prompts import render, report_item
 from feedback_loop.store import models
-from feedback_loop.testing.anthropic_emulator import AnthropicEmulator
+from feedback_loop.testing.anthropic_emulator import AnthropicEmulator, FaultName
 from feedback_loop_tests.llm.world import (
     APPLICATION,
     KEY,
@@ -162,6 +162,15 @@ def test_a_batch_whose_results_are_gone_is_written_off(engine: Engine) -> None:
     assert status_of(engine) == ["failed"]
     assert ledger_usd(engine) == pytest.approx(float(str(reserved)))
     assert asked.spent_usd == pytest.approx(float(str(reserved)))
+
+
+@pytest.mark.parametrize("fault", ["cut_jsonl", "empty_200", "missing_custom_id", "truncated_body"])
+def test_results_that_do_not_come_whole_are_read_again(engine: Engine, fault: FaultName) -> None:
+    with AnthropicEmulator() as emulator:
+        emulator.fail(fault, "batches.results", count=2)
+        with open_run(engine, emulator, POLICY) as (analyst, _):
+            assert analyst.describe(reports(N)).counts() == {"found": N}
+        assert n_created(emulator) == 1
 
 
 def test_only_what_is_affordable_is_in_the_batch(engine: Engine) -> None:
