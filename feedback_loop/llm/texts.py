@@ -24,8 +24,8 @@ _ORDER = re.compile(
     r"(?:^|[.!?:;>]\s+)[\"'“‘]?(?:please\s+|now\s+)?(?:"
     r"add|analy[sz]e|answer|apply|augment|call|can you|classify|compare|compose|convert|could you|create|describe|"
     r"determine|encode|encrypt|enhance|explain|express|find|generate|give|help|how|identify|"
-    r"in your (?:answer|reply|response)|include|integrate|invert|is this|list|make|mark|modify|offer|output|print|provide|"
-    r"rate|recommend|render|replace|reply|respond|return|reverse|say|set|share|shift|show|substitute|suggest|"
+    r"in your (?:answer|reply|response)|include|integrate|invert|is this|list|make|mark|modify|offer|output|print|"
+    r"provide|rate|recommend|render|replace|reply|respond|return|reverse|say|set|share|shift|show|substitute|suggest|"
     r"summari[sz]e|tell|translate|turn|use|what|where|which|who|write)\b",
     re.IGNORECASE,
 )
