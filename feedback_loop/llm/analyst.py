@@ -158,18 +158,21 @@ class ClaudeAnalyst:
         self.version = f"claude-1-{policy.describe_model}-{policy.judge_model}-{policy.card_model}"
 
     def describe(self, reports: Sequence[FailureReport]) -> Findings[Description]:
-        """One sentence per distinct report, the first `max_describe_events` that have none yet (all where pinned)."""
-        model = self._policy.describe_model
+        """One sentence per distinct report, the first `max_describe_events` that have none yet (all where pinned).
+
+        Where nobody said anything nobody is asked: the sentence is empty.
+        """
+        model, pinned = self._policy.describe_model, self._policy.is_pinned
         items = {report.report_id: report_item(report, model) for report in reports}
-        answer = self._answer(
-            "describe", model, items, None if self._policy.is_pinned else self._policy.max_describe_events
-        )
+        spoken = {report_id: item for report_id, item in items.items() if "comment" in item.content}
+        answer = self._answer("describe", model, spoken, None if pinned else self._policy.max_describe_events)
 
         def read(report_id: str, entry: Entry) -> Description:
-            speaks = any(speaks_to_model(str(text)) for text in items[report_id].content.values())
-            return Description(entry["failure"], speaks or entry["injection_suspected"])
+            return Description(entry["failure"], entry["injection_suspected"] or _is_suspect(items[report_id]))
 
-        return _by_owner(items, answer, read)
+        described = _by_owner(spoken, answer, read)
+        silent = {owner: Description("", _is_suspect(item)) for owner, item in items.items() if owner not in spoken}
+        return Findings({**described.found, **silent}, described.problems)
 
     def card(self, patterns: Sequence[QuotedPattern]) -> Findings[Card]:
         """A card per pattern; quotes it names as evidence come back as their interactions."""
@@ -234,6 +237,10 @@ def _regroup(group: Sequence[Item], answer: Answer) -> list[list[Item]]:
         middle = len(group) // 2
         return [list(group[:middle]), list(group[middle:])]
     return [[item] for item in left if answer.problems[item.key].reason in FINAL_REASONS]
+
+
+def _is_suspect(item: Item) -> bool:
+    return any(speaks_to_model(str(text)) for text in item.content.values())
 
 
 def _by_owner(items: Mapping[str, Item], answer: Answer, read: Callable[[str, Entry], T]) -> Findings[T]:

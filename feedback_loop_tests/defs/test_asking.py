@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from feedback_loop.defs.asking import open_analyst
-from feedback_loop.environment import Environment
+from feedback_loop.environment import Environment, read_environment
 from feedback_loop.errors import BudgetExceeded, ConfigurationError, ModelUnavailable
 from feedback_loop.llm import OfflineAnalyst
 from feedback_loop.llm.prices import Price
@@ -252,4 +252,11 @@ def test_claude_needs_a_key_and_prices(engine: Engine, environment: Environment)
     with pytest.raises(ConfigurationError, match=r"'claude-new-9'; set analyst\.prices\.claude-new-9"):
         run(keyed, card_model="claude-new-9")
     run(keyed, card_model="claude-new-9", prices={"claude-new-9": Price(1, 2, 1, 1, 1)})
-    assert "sk-ant" not in repr(keyed)
+
+
+def test_the_key_comes_from_the_environment_and_is_not_shown() -> None:
+    environment = read_environment({"ANTHROPIC_API_KEY": "sk-ant-test", "ANTHROPIC_BASE_URL": "http://127.0.0.1:1"})
+    assert environment.anthropic_api_key == "sk-ant-test"
+    assert environment.anthropic_base_url == "http://127.0.0.1:1"
+    assert "sk-ant" not in repr(environment)
+    assert read_environment({"ANTHROPIC_API_KEY": ""}).anthropic_api_key is None

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feedback_loop.config import Settings
 from feedback_loop.errors import ConfigurationError
 from feedback_loop.llm.budget import Budget
 from feedback_loop.llm.policy import AnalystPolicy
@@ -97,6 +98,16 @@ def test_money_that_is_not_there_is_not_set_aside() -> None:
     budget.settle(0.0999, 0.01)
     assert budget.left_usd == pytest.approx(0.09)
     assert Budget(1.0, spent_usd=2.0).left_usd == 0
+
+
+def test_prices_can_be_set_in_the_settings_and_are_checked() -> None:
+    mine = {"input": 1, "output": 2, "cache_write_5m": 1, "cache_write_1h": 1, "cache_read": 0.1}
+    settings = Settings.model_validate({"analyst": {"prices": {"claude-x": mine}}})
+    assert price_of("claude-x", TODAY, settings.analyst.prices) == Price(1, 2, 1, 1, 0.1)
+    with pytest.raises(ValueError, match="price output must be at least 0, got -1"):
+        Settings.model_validate({"analyst": {"prices": {"claude-x": {**mine, "output": -1}}}})
+    with pytest.raises(ValueError, match="outptu"):
+        Settings.model_validate({"analyst": {"prices": {"claude-x": {**mine, "outptu": 1}}}})
 
 
 @pytest.mark.parametrize(
