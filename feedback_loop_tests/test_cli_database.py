@@ -16,6 +16,7 @@ from sqlalchemy import URL, text
 import feedback_loop
 from feedback_loop.store import schema
 from feedback_loop.store.engine import create_engine
+from feedback_loop.testing.anthropic_emulator import AnthropicEmulator
 
 COMMAND = [sys.executable, "-m", "feedback_loop.cli"]
 
@@ -92,10 +93,30 @@ def test_embedded_database_from_nothing(short_dir: Path) -> None:
     assert run(short_dir, "db", "upgrade").stdout == f"schema (none) -> {newest}\n"
     assert run(short_dir, "db", "upgrade").stdout == f"schema {newest}: nothing to do\n"
     result = run(short_dir, "doctor")
-    assert (result.returncode, result.stdout.count("ok  "), result.stderr) == (0, 7, "")
+    assert (result.returncode, result.stdout.count("ok  "), result.stderr) == (0, 8, "")
     url = run(short_dir, "db", "url").stdout
     assert url.startswith("postgresql://postgres@/feedback_loop?host=")
     assert not (short_dir / ".feedback_loop" / "postgres" / "data" / "postmaster.pid").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "card_model", "says"),
+    [
+        ("", "claude-haiku-5-5", "FAIL  analyst: analyst: claude needs the environment variable ANTHROPIC_API_KEY"),
+        ("sk-ant-wrong", "claude-haiku-5-5", "because of the key: HTTP 401"),
+        ("sk-ant-test", "claude-nonsense", "HTTP 404 not_found_error: model: claude-nonsense"),
+        ("sk-ant-test", "claude-haiku-5-5", "ok    analyst: claude-haiku-5-5; $1 per application and week"),
+    ],
+)
+def test_doctor_asks_whether_key_and_models_are_good(tmp_path: Path, key: str, card_model: str, says: str) -> None:
+    (tmp_path / "feedback_loop.yaml").write_text(f"analyst: {{analyst: claude, card_model: {card_model}}}\n")
+    no_database = "postgresql://nobody@127.0.0.1:1/none"
+    with AnthropicEmulator() as emulator:
+        address = {"ANTHROPIC_API_KEY": key, "ANTHROPIC_BASE_URL": emulator.base_url}
+        found = run(tmp_path, "doctor", FEEDBACK_LOOP_DATABASE_URL=no_database, **address)
+        assert emulator.usage == []
+    assert says in found.stdout
+    assert "sk-ant" not in found.stdout + found.stderr
 
 
 def test_dagster_url_of_ones_own_database_leads_to_its_own_schema(tmp_path: Path, database_url: URL) -> None:

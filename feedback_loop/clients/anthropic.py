@@ -82,6 +82,15 @@ class ClaudeClient:
         message = self._call(lambda: self._messages.create(**message_parameters(request)))
         return _read_message(message, is_batch=False)
 
+    def check_model(self, model: str) -> None:
+        """Whether the key may use a model; costs nothing.
+
+        Raises:
+            NotFoundError: there is no such model for this key.
+            RequestRefused, AskingStopped, ModelUnavailable: it cannot be said.
+        """
+        self._call(lambda: self._sdk.models.retrieve(model), is_read=True)
+
     def create_batch(self, requests: Mapping[str, Request]) -> BatchState:
         """Ask for a batch, custom_id -> request. Sent at most once without a clear refusal.
 

@@ -6,9 +6,11 @@ how the answers look (`cli.py`).
 
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -20,6 +22,7 @@ from feedback_loop.store import schema
 from feedback_loop.store.engine import connect, create_engine, dagster_url, describe, ensure_dagster_schema
 
 MIN_FREE_BYTES = 1_000_000_000
+_ANSWER_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ def examine(environment: Environment) -> list[Check]:
         _check("settings", lambda: _settings(environment)),
         _check("hash key", lambda: _hash_key(environment)),
         _check("disk", lambda: _disk(environment)),
+        _check("analyst", lambda: _analyst(environment)),
     ]
     try:
         with connect(environment) as engine:
@@ -72,6 +76,28 @@ def _settings(environment: Environment) -> str:
 def _hash_key(environment: Environment) -> str:
     load_hash_key(environment)
     return "FEEDBACK_LOOP_HASH_KEY" if environment.hash_key else f"key file under {environment.home}"
+
+
+def _analyst(environment: Environment) -> str:
+    """Whether the key is accepted and the models are there; asks for their names only, which costs nothing."""
+    policy = load_settings(environment).analyst
+    if policy.analyst == "offline":
+        return "offline, no model is asked"
+    if not environment.anthropic_api_key:
+        raise ConfigurationError("analyst: claude needs the environment variable ANTHROPIC_API_KEY")
+    from feedback_loop.clients.anthropic import ClaudeClient  # a large SDK: only where it is used
+
+    models = sorted({policy.describe_model, policy.judge_model, policy.card_model})
+    with ClaudeClient(
+        environment.anthropic_api_key, environment.anthropic_base_url, now=_now, sleep=time.sleep, timeout_s=_ANSWER_S
+    ) as client:
+        for model in models:
+            client.check_model(model)
+    return f"{', '.join(models)}; ${policy.budget_usd:g} per application and week"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 (a client needs a clock)
 
 
 def _disk(environment: Environment) -> str:
