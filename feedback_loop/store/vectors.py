@@ -22,8 +22,7 @@ from sqlalchemy.dialects.postgresql import insert
 from feedback_loop.errors import ConfigurationError
 from feedback_loop.llm import Vectors
 from feedback_loop.store.engine import copy_in
-from feedback_loop.store.schema import SCHEMA
-from feedback_loop.store.tables import installation, text_vectors
+from feedback_loop.store.tables import SCHEMA, installation, text_vectors
 
 _PINNED = "embedding_version"
 _STORED = np.dtype("<f2")
