@@ -22,6 +22,7 @@ from feedback_loop.segments import (
 )
 
 POLICY = SegmentPolicy()
+PLANTED = {"p0": "document-3", "p1": "prompt_version-2", "p2": "cohort-2"}
 Rng = np.random.Generator
 
 
@@ -102,12 +103,15 @@ def random_sessions(rng: Rng) -> dict[str, dict[str, Any]]:
     }
 
 
+def random_rates(rng: Rng) -> dict[str, dict[str, float]]:
+    return {f"p{i}": {"": float(rng.choice([0.001, 0.01]))} for i in range(4)}
+
+
 def test_chance_makes_no_more_segments_than_its_share() -> None:
     rng = np.random.default_rng(7)
     weeks_with_any = 0
     for _ in range(200):
-        rates = {f"p{i}": {"": float(rng.choice([0.001, 0.01]))} for i in range(4)}
-        frames = draw_week(rng, rates, random_sessions(rng))
+        frames = draw_week(rng, random_rates(rng), random_sessions(rng))
         weeks_with_any += not find_segments(*frames, SegmentPolicy(min_ratio=1)).empty
     # Where nothing is there, the false discovery rate is the share of weeks with any: at most 10 of 200, and chance.
     assert weeks_with_any <= stats.binom.isf(0.001, 200, POLICY.max_false_share)
@@ -117,10 +121,9 @@ def test_planted_segments_are_found_with_few_false_ones_beside_them() -> None:
     rng = np.random.default_rng(3)
     n_found = n_false = 0
     for _ in range(30):
-        planted = {"p0": "document-3", "p1": "prompt_version-2", "p2": "cohort-2"}
-        rates = {p: {"": 0.004, value: 0.03} for p, value in planted.items()} | {"p3": {"": 0.01}}
+        rates = {p: {"": 0.004, value: 0.03} for p, value in PLANTED.items()} | {"p3": {"": 0.01}}
         found = find_segments(*draw_week(rng, rates, random_sessions(rng)), POLICY)
-        true = sum(planted.get(p) == v for p, v in zip(found["pattern_id"], found["value"], strict=True))
+        true = sum(PLANTED.get(p) == v for p, v in zip(found["pattern_id"], found["value"], strict=True))
         n_found, n_false = n_found + true, n_false + len(found) - true
     assert n_found >= 65  # of 90; some of the documents have hardly any readers
     assert n_false <= 0.1 * n_found
