@@ -207,7 +207,7 @@ def _test_dimension(hits: pd.DataFrame, exposed: pd.DataFrame, policy: SegmentPo
         if total < policy.min_persons or total >= per_value.sum():
             continue
         n_patterns += 1
-        share = 1 - np.exp(-_hazard(total, n_sessions, n_persons) * n_sessions)
+        share = -np.expm1(-_hazard(total, n_sessions, n_persons) * n_sessions)
         expected = np.bincount(code, weights=n_persons * share)[place]
         with np.errstate(divide="ignore"):
             rate_ratio = (n / expected) / ((total - n) / (total - expected))
