@@ -76,7 +76,7 @@ class ClaudeClient:
 
         Raises:
             RequestRefused, AskingStopped: see `errors.py`; not paid.
-            ModelUnavailable: still busy after four attempts; not paid.
+            ModelUnavailable: still busy after four attempts, or what answers is not the API (a proxy's page); not paid.
             ReplyLost: no readable reply; may be paid.
         """
         message = self._call(lambda: self._messages.create(**message_parameters(request)))
@@ -189,11 +189,11 @@ def _read_message(message: Any, *, is_batch: bool) -> Reply:
     """A message as a reply; what it says is not looked at.
 
     Raises:
-        ReplyLost: it is none (a proxy's page, another shape); its usage is unknown.
+        ModelUnavailable: it is none but a page of some proxy, or JSON of another shape.
     """
     usage, stop_reason = getattr(message, "usage", None), getattr(message, "stop_reason", None)
     if usage is None or not isinstance(stop_reason, str):
-        raise ReplyLost(f"the Anthropic API sent no message ({type(message).__name__}); it may have been paid")
+        raise ModelUnavailable(f"what answers is not the Anthropic API: it sent no message ({type(message).__name__})")
     texts = [b.text for b in getattr(message, "content", None) or () if getattr(b, "type", None) == "text"]
     return Reply(
         text="".join(text for text in texts if isinstance(text, str)),
@@ -238,7 +238,7 @@ def _read_result(row: Any) -> BatchResult:
     if kind == "succeeded":
         try:
             return BatchResult(custom_id, _read_message(result.message, is_batch=True))
-        except ReplyLost as error:
+        except ModelUnavailable as error:
             return BatchResult(custom_id, None, str(error), may_be_paid=True)
     said = getattr(getattr(getattr(result, "error", None), "error", None), "message", None)
     return BatchResult(custom_id, None, f"{kind} in the batch{f': {said}' if said else ''}")

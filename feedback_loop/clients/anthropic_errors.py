@@ -4,6 +4,7 @@ Belongs here: the one decision whether a call may be repeated, and whether it ma
 calls (`anthropic.py`). No message of ours repeats the key, and no SDK error travels on: it holds the request's headers.
 """
 
+import json
 import re
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -52,7 +53,10 @@ def translate(error: BaseException, *, is_read: bool, creates: bool = False) -> 
             return ModelUnavailable(f"the Anthropic API cannot be reached ({said})")
         return ReplyLost(f"no reply arrived from the Anthropic API ({said}); it may have been paid")
     message = f"the Anthropic API sent what cannot be read ({type(error).__name__})"
-    return ModelUnavailable(message) if is_read else ReplyLost(f"{message}; it may have been paid")
+    is_empty = isinstance(error, json.JSONDecodeError) and not error.doc.strip()
+    if is_read or (is_empty and not creates):  # an empty page is nothing that the API sends
+        return ModelUnavailable(message)
+    return ReplyLost(f"{message}; it may have been paid")
 
 
 def _of_status(error: anthropic.APIStatusError, *, is_read: bool, creates: bool) -> FeedbackLoopError:

@@ -138,7 +138,7 @@ class Asking:
         except ReplyLost as error:
             end = CallEnd("lost", reserved, error=str(error))
             with ledger.begin() as conn:
-                answer = ledger.lose(conn, call, request.items, str(error))
+                answer = ledger.lose(conn, call, request.items, ledger.problem_of(error))
                 models.finish_call(conn, call, end)
         except (RequestRefused, AskingStopped, ModelUnavailable) as error:
             end = CallEnd(_OUTCOMES[type(error)], 0.0, error=str(error))

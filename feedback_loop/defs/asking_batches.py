@@ -21,7 +21,14 @@ from sqlalchemy import Connection
 
 from feedback_loop.clients.anthropic import ClaudeClient
 from feedback_loop.defs.asking_ledger import Ledger
-from feedback_loop.errors import AskingStopped, ModelUnavailable, NotFoundError, ReplyLost, RequestRefused
+from feedback_loop.errors import (
+    AskingStopped,
+    FeedbackLoopError,
+    ModelUnavailable,
+    NotFoundError,
+    ReplyLost,
+    RequestRefused,
+)
 from feedback_loop.llm.prices import most_usd
 from feedback_loop.llm.requests import Answer, BatchResult, Problem, Request, hash_json
 from feedback_loop.store import models
@@ -29,6 +36,7 @@ from feedback_loop.store.models import Batch, BatchedRequest, Call, CallEnd
 
 _MOST_REQUESTS = 2000  # of 60 kB at most: below the 256 MB that a batch may have
 _BEFORE, _AFTER = timedelta(minutes=5), timedelta(minutes=15)  # clocks differ, and a create may be slow
+_GONE_AFTER = timedelta(days=2)  # a batch that is not found until then was perhaps asked for with another key
 _LOOK_AGAIN_S = (0.0, 5.0, 30.0)  # a batch may be listed a little after it was made
 _CREATES = 2
 _MAX_SHORT = 2  # a file with fewer results than requests may be cut; it is read again before that is believed
@@ -126,7 +134,9 @@ class BatchDesk:
                 rejected.add(str(batch.batch_id))  # adopted by mistake
                 batch = self._name(batch, None)
         except NotFoundError as error:
-            return self._write_off(batch, str(error))
+            if self._ledger.now() - batch.planned_at > _GONE_AFTER:
+                return self._write_off(batch, str(error))
+            return self._leave(batch, error)
         except (RequestRefused, AskingStopped, ModelUnavailable, ReplyLost) as error:
             return self._leave(batch, error)
 
@@ -214,7 +224,8 @@ class BatchDesk:
             return self._ledger.take(conn, call, request.items, result.reply)
         why = result.problem if result else f"batch {call.batch_id} has no result for it"
         if result is None or result.may_be_paid:
-            return self._ledger.lose(conn, call, request.items, why), CallEnd("lost", request.reserved_usd, error=why)
+            answer = self._ledger.lose(conn, call, request.items, Problem("lost", why))
+            return answer, CallEnd("lost", request.reserved_usd, error=why)
         return Answer.none(request.items, Problem("failed", why)), CallEnd("not_done", 0.0, error=why)
 
     def _give_up(self, batch: Batch, problem: Problem) -> dict[str, Answer]:
@@ -231,16 +242,14 @@ class BatchDesk:
         with self._ledger.begin() as conn:
             for request in batch.requests:
                 call = _call_of(batch, request)
-                answers[request.request_hash] = self._ledger.lose(conn, call, request.items, why)
+                answers[request.request_hash] = self._ledger.lose(conn, call, request.items, Problem("lost", why))
                 calls.append((call, CallEnd("lost", request.reserved_usd, error=why)))
             models.add_calls(conn, calls)
             models.close_batch(conn, batch, "failed", self._ledger.now())
         self._settle(batch, batch.reserved_usd)
         return answers
 
-    def _leave(
-        self, batch: Batch, error: RequestRefused | AskingStopped | ModelUnavailable | ReplyLost
-    ) -> dict[str, Answer]:
+    def _leave(self, batch: Batch, error: FeedbackLoopError) -> dict[str, Answer]:
         """It goes on without us: a later run collects it, its money stays reserved, nothing in it is asked again."""
         if isinstance(error, AskingStopped):
             self._ledger.problem_of(error)

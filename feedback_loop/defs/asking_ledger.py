@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from feedback_loop.errors import AskingStopped, FeedbackLoopError, ModelUnavailable
+from feedback_loop.errors import AskingStopped, FeedbackLoopError, ModelUnavailable, ReplyLost
 from feedback_loop.llm.budget import Budget
 from feedback_loop.llm.policy import AnalystPolicy
 from feedback_loop.llm.prices import Price, cost_usd, price_of
@@ -24,7 +24,7 @@ from feedback_loop.store import models
 from feedback_loop.store.models import Call, CallEnd
 
 Begin = Callable[[], AbstractContextManager[Connection]]
-_MAX_UNAVAILABLE = 3  # requests in a row, each tried several times
+_MAX_FAILED = 3  # requests in a row without a reply
 _log = logging.getLogger(__name__)
 
 
@@ -73,7 +73,7 @@ class Ledger:
             spending = models.read_spending(conn, application, week)
         self.budget = Budget(policy.budget_usd, spending.spent_usd, spending.reserved_usd)
         self.asked = Asked()
-        self._n_unavailable = 0
+        self._n_failed = 0
 
     def price(self, model: str) -> Price:
         """The price of a model today."""
@@ -106,27 +106,26 @@ class Ledger:
         dollars = cost_usd(self.price(call.model), reply.usage)
         return answer, CallEnd(outcome, dollars, reply, _summary(items, answer, reply))
 
-    def lose(self, conn: Connection, call: Call, items: Sequence[Item], why: str) -> Answer:
+    def lose(self, conn: Connection, call: Call, items: Sequence[Item], problem: Problem) -> Answer:
         """Remember that a reply never arrived, though it may be paid: the same is not paid for again."""
-        problem = Problem("lost", why)
         entries = {item.key: _entry_of(problem) for item in items}
         models.save_replies(conn, self.application, call.purpose, call.model, entries, self.now())
         return Answer.none(tuple(items), problem)
 
     def went_well(self) -> None:
         """A request was answered."""
-        self._n_unavailable = 0
+        self._n_failed = 0
 
     def problem_of(self, error: FeedbackLoopError) -> Problem:
         """What an error means for the items of its request; some end the asking of this run."""
         if isinstance(error, AskingStopped):
             self._stop(str(error))
             return Problem("stopped", str(error))
-        if isinstance(error, ModelUnavailable):
-            self._n_unavailable += 1
-            if self._n_unavailable >= _MAX_UNAVAILABLE:
-                self._stop(f"{self._n_unavailable} requests in a row failed; the last: {error}")
-        return Problem("failed", str(error))
+        if isinstance(error, (ModelUnavailable, ReplyLost)):
+            self._n_failed += 1
+            if self._n_failed >= _MAX_FAILED:
+                self._stop(f"{self._n_failed} requests in a row failed; the last: {error}")
+        return Problem("lost" if isinstance(error, ReplyLost) else "failed", str(error))
 
     def _stop(self, why: str) -> None:
         self.asked.stopped = why

@@ -108,9 +108,9 @@ def test_only_a_long_system_prompt_is_marked_for_the_cache(world: World) -> None
         ("lost_response", ReplyLost, "no reply arrived"),
         ("truncated_body", ReplyLost, "no reply arrived"),
         ("malformed_json", ReplyLost, r"cannot be read \(JSONDecodeError\)"),
-        ("html_200", ReplyLost, r"no message \(str\)"),
-        ("empty_200", ReplyLost, "cannot be read|no message"),
-        ("wrong_shape", ReplyLost, r"no message \(Message\)"),
+        ("html_200", ModelUnavailable, r"is not the Anthropic API: it sent no message \(str\)"),
+        ("empty_200", ModelUnavailable, r"no message \(str\)"),
+        ("wrong_shape", ModelUnavailable, r"no message \(Message\)"),
     ],
 )
 def test_what_cannot_be_helped_is_tried_once(

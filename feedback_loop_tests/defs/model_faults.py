@@ -97,7 +97,7 @@ def try_case(engine: Engine, case: Case) -> Outcome:
         items_per_request=PER_REQUEST,
         batch_above=1 if case.way == "batches" else 1000,
         timeout_s=TIMEOUT_S,
-        max_batch_wait_s=30.0,
+        max_batch_wait_s=60.0,
     )
     with AnthropicEmulator(batch_seconds=20.0) as emulator:
         if case.route == "batches.list":  # only looked at where a creation is in doubt

@@ -122,6 +122,17 @@ def test_what_holds_for_every_request_stops_the_run(engine: Engine, fault: Fault
     assert ledger_usd(engine) == 0
 
 
+def test_a_network_that_loses_everything_loses_little(engine: Engine) -> None:
+    with AnthropicEmulator() as emulator:
+        emulator.fail("reset", count=None)
+        with open_run(engine, emulator, policy_of()) as (analyst, _):
+            found = analyst.describe(reports(40))
+        emulator.reset()
+        with open_run(engine, emulator, policy_of()) as (analyst, _):
+            assert analyst.describe(reports(40)).counts() == {"found": 28, "lost": 12}
+    assert found.counts() == {"found": 0, "lost": 12, "stopped": 28}
+
+
 def test_three_failures_in_a_row_stop_the_run(engine: Engine) -> None:
     with AnthropicEmulator() as emulator:
         emulator.fail("overloaded", count=None)

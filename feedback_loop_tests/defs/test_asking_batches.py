@@ -156,6 +156,9 @@ def test_a_batch_whose_results_are_gone_is_written_off(engine: Engine) -> None:
         with open_run(engine, emulator, policy_of(batch_above=1, max_batch_wait_s=0)) as (analyst, _):
             analyst.describe(reports(N))
         emulator._state.batches.clear()
+        with open_run(engine, emulator, POLICY) as (analyst, _):
+            assert analyst.describe(reports(N)).counts() == {"found": 0, "pending": N}  # perhaps another key
+        emulator.advance(2 * 86400 + 1)
         with open_run(engine, emulator, POLICY) as (analyst, asked):
             assert analyst.describe(reports(N)).counts() == {"found": 0, "lost": N}
     [(reserved,)] = rows(engine, "select reserved_usd from llm_batches")
