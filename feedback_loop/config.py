@@ -33,6 +33,7 @@ class Settings(pydantic.BaseModel):
         owners: of the assets in Dagster, as `team:name` or an e-mail address.
         alert_webhook: where failed runs and silent weeks are posted to; None: they are only logged.
         late_facts_weeks: how many weeks back late facts are looked for.
+        max_unassigned_share: of a week's events that say something; a check warns where more are in no pattern.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +42,7 @@ class Settings(pydantic.BaseModel):
     owners: tuple[str, ...] = ("team:llm-quality",)
     alert_webhook: str | None = None
     late_facts_weeks: int = pydantic.Field(default=8, ge=1)
+    max_unassigned_share: float = pydantic.Field(default=0.6, ge=0, le=1)
     extract: ExtractPolicy = ExtractPolicy()
     embedding: EmbeddingPolicy = EmbeddingPolicy()
     describe: DescribePolicy = DescribePolicy()

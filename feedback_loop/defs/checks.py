@@ -30,6 +30,7 @@ def _weekly_specs() -> list[dg.AssetCheckSpec]:
         "feedback_arrived": "negative_feedback",
         "no_late_facts": "negative_feedback",
         "members_and_unassigned_add_up": "failure_patterns",
+        "unassigned_share": "failure_patterns",
         "no_gap_before_this_week": "failure_patterns",
     }
     with warnings.catch_warnings():  # Dagster calls partitioned checks a preview, once per check and process
@@ -48,6 +49,7 @@ def weekly_checks(
         yield _feedback_arrived(conn, week, alerts)
         yield _no_late_facts(conn, week, settings.late_facts_weeks)
         yield _members_and_unassigned_add_up(conn, week)
+        yield _unassigned_share(conn, week, settings.max_unassigned_share)
         yield _no_gap_before_this_week(conn, week)
 
 
@@ -107,6 +109,21 @@ def _members_and_unassigned_add_up(conn: Connection, week: date) -> dg.AssetChec
         description=f"{counts.negatives} negatives = {counts.members} members + {unassigned} unassigned; "
         f"{counts.described} described, {counts.strangers} members without a negative",
         metadata={"members": counts.members, "unassigned": unassigned, "negatives": counts.negatives},
+    )
+
+
+def _unassigned_share(conn: Connection, week: date, most: float) -> dg.AssetCheckResult:
+    """Most of what people say belongs to a pattern; where it does not, patterns tell little of what is wrong."""
+    shares = audits.unassigned_shares(conn, week)
+    above = {application: share for application, share in shares.items() if share > most}
+    shown = "; ".join(f"{application}: {share:.0%}" for application, share in (above or shares).items())
+    return dg.AssetCheckResult(
+        check_name="unassigned_share",
+        asset_key="failure_patterns",
+        passed=not above,
+        severity=WARN,
+        description=f"in no pattern, of those who said something: {shown or 'nobody said anything'}",
+        metadata={"highest_share": max(shares.values(), default=0.0)},
     )
 
 

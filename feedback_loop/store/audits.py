@@ -35,6 +35,17 @@ def membership_counts(conn: Connection, week: date) -> MembershipCounts:
     return MembershipCounts(*conn.execute(sa.text(query), {"week": week}).one())
 
 
+def unassigned_shares(conn: Connection, week: date) -> dict[str, float]:
+    """Application -> share of the events that say something and are in no pattern; without such events absent."""
+    query = """
+        select application, (count(*) filter (where m.interaction_id is null))::float / count(*)
+        from feedback_loop.failure_descriptions d
+        left join feedback_loop.pattern_memberships m using (application, week, interaction_id)
+        where week = :week and not d.is_inferred group by 1 order by 1
+    """
+    return {str(row[0]): float(row[1]) for row in conn.execute(sa.text(query), {"week": week})}
+
+
 def negatives_without_exposures(conn: Connection, week: date) -> list[str]:
     """Applications with negative feedback but no exposures in a week."""
     query = """

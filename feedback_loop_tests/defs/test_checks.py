@@ -70,6 +70,7 @@ def test_all_weekly_checks_pass_on_a_sound_week(sound: World) -> None:
         "feedback_arrived",
         "no_late_facts",
         "members_and_unassigned_add_up",
+        "unassigned_share",
         "no_gap_before_this_week",
     }
 
@@ -101,6 +102,15 @@ def test_a_lost_description_is_an_error(sound: World) -> None:
     )
     assert not check_week(sound, W2)["members_and_unassigned_add_up"].passed
     assert check_week(sound, W1)["members_and_unassigned_add_up"].passed
+
+
+def test_a_week_whose_events_are_mostly_in_no_pattern_is_pointed_out(sound: World) -> None:
+    assert check_week(sound, W2)["unassigned_share"].passed
+    sound.execute("delete from feedback_loop.pattern_memberships where week = :week", week=W2)
+    found = check_week(sound, W2)["unassigned_share"]
+    assert not found.passed
+    assert found.description == "in no pattern, of those who said something: shop: 100%"
+    assert check_week(sound, W1)["unassigned_share"].passed
 
 
 def test_a_gap_is_an_error_that_says_what_to_run(world: World) -> None:
