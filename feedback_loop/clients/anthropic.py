@@ -137,6 +137,8 @@ class ClaudeClient:
             NotFoundError, AskingStopped: there is no such file for us.
         """
         rows = self._call(lambda: list(self._messages.batches.results(batch_id)), is_read=True)
+        if not all(isinstance(getattr(row, "custom_id", None), str) for row in rows):
+            raise ModelUnavailable(f"what the Anthropic API sent as results of {batch_id} has another shape")
         return [_read_result(row) for row in rows]
 
     def _call(self, send: Callable[[], Any], *, is_read: bool = False, creates: bool = False) -> Any:
@@ -232,7 +234,7 @@ def _read_batch(batch: Any) -> BatchState | None:
 
 
 def _read_result(row: Any) -> BatchResult:
-    custom_id = str(getattr(row, "custom_id", ""))
+    custom_id = row.custom_id
     result: Any = getattr(row, "result", None)
     kind = getattr(result, "type", None)
     if kind == "succeeded":

@@ -167,7 +167,7 @@ def test_a_batch_whose_results_are_gone_is_written_off(engine: Engine) -> None:
     assert asked.spent_usd == pytest.approx(float(str(reserved)))
 
 
-@pytest.mark.parametrize("fault", ["cut_jsonl", "empty_200", "missing_custom_id", "truncated_body"])
+@pytest.mark.parametrize("fault", ["cut_jsonl", "empty_200", "wrong_shape", "missing_custom_id", "truncated_body"])
 def test_results_that_do_not_come_whole_are_read_again(engine: Engine, fault: FaultName) -> None:
     with AnthropicEmulator() as emulator:
         emulator.fail(fault, "batches.results", count=2)
