@@ -14,6 +14,7 @@ LOOP = [
     "exposures",
     "negative_feedback",
     "failure_descriptions",
+    "failure_vectors",
     "failure_patterns",
     "pattern_cards",
     "pattern_segments",
@@ -53,7 +54,8 @@ def test_every_asset_says_whose_it_is_and_what_it_holds(specs: dict[str, dg.Asse
 def test_the_graph_is_the_loop(specs: dict[str, dg.AssetSpec]) -> None:
     depends = {name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()}
     assert depends["negative_feedback"] == {"interactions", "feedback"}
-    assert depends["failure_patterns"] == {"failure_descriptions", "failure_patterns"}
+    assert depends["failure_vectors"] == {"failure_descriptions"}
+    assert depends["failure_patterns"] == {"failure_vectors", "failure_patterns"}
     assert depends["tickets"] == {"pattern_weeks"}
     assert depends["verifications"] >= {"fixes"}
     assert depends["ticket_updates"] == {"verifications"}
@@ -125,6 +127,7 @@ def test_each_check_belongs_to_an_asset_that_exists(specs: dict[str, dg.AssetSpe
         "feedback_arrived",
         "no_late_facts",
         "members_and_unassigned_add_up",
+        "unassigned_share",
         "no_gap_before_this_week",
         "no_verdict_without_exposures",
         "within_budget",

@@ -73,7 +73,7 @@ def cluster_week(
     events = events.sort_values("interaction_id", kind="stable").reset_index(drop=True)
     memory = sorted(memory, key=lambda p: p.pattern_id)
     said = ~events["is_inferred"].to_numpy(dtype=bool)
-    vectors = embedder.encode(events["description"].tolist())
+    vectors = embedder.encode(events["failure_text"].tolist())
     placed = place(vectors, memory, embedder)
     owner = np.where(said, placed.pattern, -1)
     similarity = np.where(owner >= 0, placed.similarity, np.nan)
@@ -118,7 +118,7 @@ def _new_groups(
     """Communities of what no pattern took, each either joined to the pattern it all but belongs to or fresh."""
     sample = _sample(events, rest, policy.max_sample)
     labels = group(vectors[sample], policy.resolution)
-    texts = events["description"].to_numpy()
+    texts = events["failure_text"].to_numpy()
     bars = policy.join_share * np.array([p.threshold for p in memory])
     fresh, joined_to = [], dict.fromkeys(texts[sample], -1)
     for members in (sample[labels == label] for label in range(labels.max() + 1)):
@@ -144,7 +144,7 @@ def _joins(nearest: NDArray[np.int64], similarity: NDArray[np.float64], bars: ND
 
 def _sample(events: pd.DataFrame, rows: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """At most `size` rows, one per distinct text first, chosen by a hash of the id: the same for any row order."""
-    distinct = events.iloc[rows].drop_duplicates("description").index.to_numpy()
+    distinct = events.iloc[rows].drop_duplicates("failure_text").index.to_numpy()
     if len(distinct) <= size:
         return distinct.astype(np.int64)
     keys = [hashlib.blake2b(i.encode(), digest_size=8).digest() for i in events["interaction_id"].iloc[distinct]]
@@ -164,7 +164,7 @@ def _found(
     previous: Mapping[str, str],
 ) -> list[PatternState]:
     """A pattern for every fresh group that stands out from the crowd: the rows grouped with it or known already."""
-    terms = distinctive_terms([events["description"].iloc[rows].tolist() for rows in groups])
+    terms = distinctive_terms([events["failure_text"].iloc[rows].tolist() for rows in groups])
     has_retrieval = bool((events["n_documents"] > 0).mean() > 0.5)
     total = vectors[crowd].sum(axis=0)
     founded: list[PatternState] = []
@@ -220,7 +220,9 @@ def _exemplars(members: pd.DataFrame, vectors: Vectors, size: int) -> tuple[Exem
     by_centrality = np.argsort(-(vectors @ vectors.mean(axis=0)), kind="stable")
     core = members.iloc[by_centrality[: max(size, int(0.8 * len(members)))]]
     chosen = core.iloc[np.unique(np.linspace(0, len(core) - 1, min(size, len(core))).round().astype(int))]
-    return tuple(Exemplar(str(i), str(t)) for i, t in zip(chosen["interaction_id"], chosen["description"], strict=True))
+    return tuple(
+        Exemplar(str(i), str(t)) for i, t in zip(chosen["interaction_id"], chosen["failure_text"], strict=True)
+    )
 
 
 def _threshold(pattern: PatternState, vectors: Vectors, embedder: Embedder, policy: ClusterPolicy) -> float:
@@ -283,7 +285,7 @@ def place_events(described: pd.DataFrame, patterns: Sequence[PatternState], embe
         Frame `records.PLACEMENTS`.
     """
     said = described[~described["is_inferred"]].reset_index(drop=True)
-    placed = place(embedder.encode(said["description"].tolist()), patterns, embedder)
+    placed = place(embedder.encode(said["failure_text"].tolist()), patterns, embedder)
     return _memberships(said, placed.pattern, placed.similarity, patterns)
 
 

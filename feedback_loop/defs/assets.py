@@ -4,6 +4,8 @@ Belongs here: what each asset reads, which stage it calls, what it stores and re
 decision (the stages), any SQL (`store/`), the daily half of the loop (`verification.py`).
 """
 
+import time
+
 import dagster as dg
 import pandas as pd
 
@@ -111,7 +113,31 @@ def failure_descriptions(
 
 
 @dg.asset(
-    deps=[failure_descriptions, dg.AssetDep("failure_patterns", partition_mapping=WEEK_BEFORE)],
+    deps=[failure_descriptions],
+    partitions_def=WEEKS,
+    group_name="describe",
+    kinds={"postgres", "numpy"},
+    code_version="vectors-1",
+    metadata=metadata.about_table(tables.text_vectors),
+)
+def failure_vectors(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, embedder: EmbedderResource
+) -> dg.MaterializeResult:
+    """Vectors of the week's texts. The shipped model is faster than a table, so only those of other models are kept."""
+    encoder, started = embedder.create(database, settings.embedding), time.perf_counter()
+    with database.begin() as conn:
+        texts = negatives.distinct_texts(conn, week_of(context))
+    vectors = encoder.encode(texts)
+    silent = int((~vectors.any(axis=1)).sum())  # texts in letters that the model does not know
+    rate = len(texts) / max(1e-9, time.perf_counter() - started)
+    return dg.MaterializeResult(
+        metadata=metadata.rows(len(texts), without_direction=silent, texts_per_second=rate)
+        | {"embedding": encoder.version, "dimensions": vectors.shape[1]}
+    )
+
+
+@dg.asset(
+    deps=[failure_vectors, dg.AssetDep("failure_patterns", partition_mapping=WEEK_BEFORE)],
     partitions_def=WEEKS,
     group_name="cluster",
     kinds={"postgres", "scikitlearn"},
@@ -122,7 +148,8 @@ def failure_patterns(
     context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, embedder: EmbedderResource
 ) -> dg.MaterializeResult:
     """Known failure patterns first, then new ones in the rest; the memory is that of the week before."""
-    week, window, encoder = week_of(context), window_of(week_of(context)), embedder.create()
+    week, window = week_of(context), window_of(week_of(context))
+    encoder = embedder.create(database, settings.embedding)
     numbers = {"patterns_known": 0, "patterns_new": 0, "members": 0, "unassigned": 0}
     with database.begin() as conn:
         for application in weeks.list_applications(conn, window):
@@ -289,6 +316,7 @@ WEEKLY_ASSETS = [
     exposures,
     negative_feedback,
     failure_descriptions,
+    failure_vectors,
     failure_patterns,
     pattern_cards,
     pattern_segments,

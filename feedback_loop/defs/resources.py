@@ -16,11 +16,12 @@ import pydantic
 from sqlalchemy import Connection, Engine
 
 from feedback_loop.clients.alerts import post_alert
-from feedback_loop.clients.embeddings import LexicalEmbedder, RememberingEmbedder
+from feedback_loop.clients.embeddings import EmbeddingPolicy, RememberingEmbedder, create_embedder
 from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.defs.asking import open_analyst
 from feedback_loop.defs.asking_ledger import Asked
 from feedback_loop.defs.failures import as_dagster_failure
+from feedback_loop.defs.vectors import StoredEmbedder
 from feedback_loop.environment import read_environment
 from feedback_loop.errors import FeedbackLoopError
 from feedback_loop.llm import Embedder
@@ -28,6 +29,7 @@ from feedback_loop.llm.analyst import Analyst
 from feedback_loop.llm.policy import AnalystPolicy
 from feedback_loop.records import Tracker
 from feedback_loop.store.engine import open_database
+from feedback_loop.store.vectors import check_embedding
 
 OpenAnalyst = Callable[[str], AbstractContextManager[tuple[Analyst, Asked]]]
 """Application -> its analyst for the week that runs, and what it was asked so far."""
@@ -60,17 +62,25 @@ class Database(dg.ConfigurableResource):
 
 
 class EmbedderResource(dg.ConfigurableResource):
-    """Text to vectors; the lexical embedder, shared by all runs of a process."""
+    """Text to vectors. The settings say by which model; a process loads it once."""
 
-    def create(self) -> Embedder:
-        """The embedder."""
-        return _lexical_embedder()
+    def create(self, database: Database, policy: EmbeddingPolicy) -> Embedder:
+        """The embedder that patterns of this database are made with.
+
+        Raises:
+            dagster.Failure: the database was filled with another model, and the settings do not accept the change.
+        """
+        with as_dagster_failure():
+            embedder = _embedder(policy)
+        with database.begin() as conn:
+            check_embedding(conn, embedder.version, policy.accept_change)
+        return embedder if embedder.is_cheap else StoredEmbedder(embedder, database.begin)
 
 
 class AnalystResource(dg.ConfigurableResource):
     """Who reads what people said: models inside a budget, or nobody. The settings say which."""
 
-    def opener(self, database: "Database", policy: AnalystPolicy, week: date) -> OpenAnalyst:
+    def opener(self, database: Database, policy: AnalystPolicy, week: date) -> OpenAnalyst:
         """Application -> its analyst for this week's money."""
         environment = read_environment()
 
@@ -104,8 +114,8 @@ class TrackerResource(dg.ConfigurableResource):
 
 
 @functools.cache
-def _lexical_embedder() -> Embedder:
-    return RememberingEmbedder(LexicalEmbedder())
+def _embedder(policy: EmbeddingPolicy) -> Embedder:
+    return RememberingEmbedder(create_embedder(policy))
 
 
 class Alerts(dg.ConfigurableResource):

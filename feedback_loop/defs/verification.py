@@ -71,7 +71,7 @@ def verifications(
     context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, embedder: EmbedderResource
 ) -> dg.MaterializeResult:
     """Every look that is due and was not made: both windows counted with the detector frozen in the ticket."""
-    as_of, encoder = context.partition_time_window.end, embedder.create()
+    as_of, encoder = context.partition_time_window.end, embedder.create(database, settings.embedding)
     with database.begin() as conn:
         decided = decisions.load_effective(conn)
         found = join_fixes(fix_store.load_fixes(conn, as_of), decided)

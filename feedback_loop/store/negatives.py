@@ -200,6 +200,15 @@ def read_events(conn: Connection, application: str, week: date, known_before: da
     return described.merge(texts, on="interaction_id", how="inner", validate="one_to_one")
 
 
+def distinct_texts(conn: Connection, week: date) -> list[str]:
+    """The texts of a week that are compared: what went wrong and, where nobody said that, the subject; sorted."""
+    query = """
+        select distinct case when is_inferred then subject_text else failure_text end as text
+        from feedback_loop.failure_descriptions where week = :week order by 1
+    """
+    return [str(text) for text in read_frame(conn, query, {"week": week})["text"]]
+
+
 def read_descriptions(
     conn: Connection, application: str, interaction_ids: Sequence[str], describer_version: str
 ) -> pd.DataFrame:

@@ -29,6 +29,8 @@ def event(interaction_id: str, description: str, **fields: Any) -> dict[str, Any
         "severity": 2,
         "user_hash": f"user of {interaction_id}",
         "description": description,
+        "failure_text": description,
+        "subject_text": "Where do I see my invoice?",
         "evidence": "comment",
         "is_inferred": False,
         "user_input": "Where do I see my invoice?",
