@@ -155,7 +155,7 @@ def test_an_edit_shows_a_bounded_number_of_words() -> None:
 def test_invisible_characters_are_gone(hidden: str) -> None:
     said = f"pay{hidden}pal"
     lists: list[dict[str, Any]] = [{"comments": [said]}, {"reasons": [said]}]
-    rows = lists + [{"edited_output": said}, {"user_input": said}]
+    rows: list[dict[str, Any]] = [*lists, {"edited_output": said}, {"user_input": said}]
     for found in describe(*(text(**row) for row in rows)).to_dict("records"):
         assert not any(hidden in str(found[name]) for name in ("description", "failure_text", "subject_text"))
 
