@@ -36,19 +36,17 @@ class EmbeddingPolicy:
     """Which model turns texts into vectors.
 
     Attributes:
-        model: `lexical` counts words; `static` is the table that the package ships; else the directory or the hub's
-            name of a sentence model, which needs `feedback-loop[embeddings]`.
+        model: `static` is what the package ships; else the directory or the hub's name of a sentence model, which
+            needs `feedback-loop[embeddings]`.
         accept_change: let a database that was filled with another model go over to this one.
     """
 
-    model: str = "lexical"  # until the cluster stage finds its own grain: its thresholds are those of this model
+    model: str = "static"
     accept_change: bool = False
 
     def __post_init__(self) -> None:
         if not self.model.strip():
-            raise ValueError(
-                "model must be lexical, static, a directory or the name of a sentence model, got an empty text"
-            )
+            raise ValueError("model must be static, a directory or the name of a sentence model, got an empty text")
 
 
 def create_embedder(policy: EmbeddingPolicy) -> Embedder:
@@ -57,8 +55,6 @@ def create_embedder(policy: EmbeddingPolicy) -> Embedder:
     Raises:
         ConfigurationError: the extra is not installed, or there is no such model.
     """
-    if policy.model == "lexical":
-        return LexicalEmbedder()
     if policy.model == "static":
         return StaticEmbedder()
     from feedback_loop.clients.sentence_embedder import SentenceEmbedder

@@ -163,10 +163,12 @@ def _found(
     policy: ClusterPolicy,
     previous: Mapping[str, str],
 ) -> list[PatternState]:
-    """A pattern for every fresh group that stands out from the crowd: the rows grouped with it or known already."""
+    """A pattern for every fresh group that stands out from the crowd: the rows grouped with it or known already.
+
+    A group that is mostly another wording of one founded before it is left to that one.
+    """
     terms = distinctive_terms([events["failure_text"].iloc[rows].tolist() for rows in groups])
     has_retrieval = bool((events["n_documents"] > 0).mean() > 0.5)
-    total = vectors[crowd].sum(axis=0)
     founded: list[PatternState] = []
     for rows, words in zip(groups, terms, strict=True):
         members, own = events.iloc[rows], vectors[rows]
@@ -188,11 +190,22 @@ def _found(
             threshold=policy.min_similarity,
             exemplars=_exemplars(members, own, policy.max_exemplars),
         )
-        remembered = embedder.encode([e.text for e in pattern.exemplars])
-        others = (total - own.sum(axis=0)) / max(1, len(crowd) - len(rows))
-        if _cohesion(remembered) - remembered.mean(axis=0) @ others >= policy.min_cohesion:
-            founded.append(replace(pattern, threshold=_threshold(pattern, own, embedder, policy)))
+        pattern = replace(pattern, threshold=_threshold(pattern, own, embedder, policy))
+        is_known = founded and np.mean(place(own, founded, embedder).pattern >= 0) > 0.5
+        if not is_known and _stands_out(pattern, vectors[crowd], embedder) >= policy.min_cohesion:
+            founded.append(pattern)
     return founded
+
+
+def _stands_out(pattern: PatternState, crowd: Vectors, embedder: Embedder) -> float:
+    """How much more alike the exemplars are to one another than to those of the crowd that the pattern would not take.
+
+    Where it takes all of them, everybody says the same, and only how alike they are counts.
+    """
+    remembered = embedder.encode([e.text for e in pattern.exemplars])
+    strangers = crowd[place(crowd, [pattern], embedder).pattern < 0]
+    apart = remembered.mean(axis=0) @ strangers.mean(axis=0) if len(strangers) else 0.0
+    return _cohesion(remembered) - float(apart)
 
 
 def _cohesion(vectors: Vectors) -> float:
@@ -226,7 +239,7 @@ def _exemplars(members: pd.DataFrame, vectors: Vectors, size: int) -> tuple[Exem
 
 
 def _threshold(pattern: PatternState, vectors: Vectors, embedder: Embedder, policy: ClusterPolicy) -> float:
-    """Median similarity of the founders less `tolerance` MADs, never under the floor.
+    """Median similarity of the founders less `tolerance` MADs, between the floor and the ceiling.
 
     A founder that is an exemplar is compared with the others only: what the threshold has to judge are texts that the
     pattern does not hold yet.
@@ -235,7 +248,8 @@ def _threshold(pattern: PatternState, vectors: Vectors, embedder: Embedder, poli
     cosines[cosines > _ITSELF] = -1.0
     own = mean_of_nearest(cosines)
     median = float(np.median(own))
-    return max(policy.min_similarity, median - policy.tolerance * float(np.median(np.abs(own - median))))
+    bar = median - policy.tolerance * float(np.median(np.abs(own - median)))
+    return float(np.clip(bar, policy.min_similarity, policy.max_similarity))
 
 
 def _memberships(

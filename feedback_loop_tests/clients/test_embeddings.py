@@ -209,8 +209,7 @@ class TestChoice:
     """Which embedder the settings ask for."""
 
     def test_the_default_needs_nothing(self) -> None:
-        assert isinstance(create_embedder(EmbeddingPolicy()), LexicalEmbedder)
-        assert isinstance(create_embedder(EmbeddingPolicy(model="static")), StaticEmbedder)
+        assert isinstance(create_embedder(EmbeddingPolicy()), StaticEmbedder)
 
     def test_a_missing_extra_says_how_to_get_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "sentence_transformers", None)
@@ -223,7 +222,7 @@ class TestChoice:
             create_embedder(EmbeddingPolicy(model=str(tmp_path)))
 
     def test_no_model_is_no_policy(self) -> None:
-        with pytest.raises(ValueError, match="model must be lexical"):
+        with pytest.raises(ValueError, match="model must be static"):
             EmbeddingPolicy(model=" ")
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from feedback_loop.clients.embeddings import LexicalEmbedder
+from feedback_loop.clients.embeddings import StaticEmbedder
 from feedback_loop.cluster.place import place
 from feedback_loop.records import Exemplar
 from feedback_loop_tests.factories import said
 from feedback_loop_tests.store.test_patterns import state
 
-EMBEDDER = LexicalEmbedder()
+EMBEDDER = StaticEmbedder()
 LINKS = state("links", exemplars=tuple(Exemplar(str(n), said("link", n)) for n in range(8)), threshold=0.3)
 SUMS = state("sums", exemplars=tuple(Exemplar(str(n), said("sum", n)) for n in range(5)), threshold=0.3)
 

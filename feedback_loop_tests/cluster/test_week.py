@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feedback_loop.clients.embeddings import LexicalEmbedder
+from feedback_loop.clients.embeddings import LexicalEmbedder, StaticEmbedder
 from feedback_loop.cluster import ClusterPolicy, WeekPatterns, cluster_week, freeze_detector, place_events
 from feedback_loop.records import PatternState
 from feedback_loop_tests.factories import W1, W2, said
 
 POLICY = ClusterPolicy()
-EMBEDDER = LexicalEmbedder()
+EMBEDDER = StaticEmbedder()
 
 
 def event(interaction_id: str, description: str, **fields: Any) -> dict[str, Any]:
