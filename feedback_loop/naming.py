@@ -78,7 +78,7 @@ def quoted_pattern(state: PatternState, descriptions: Mapping[str, str]) -> Quot
     """
     step = max(1, len(state.exemplars) // MAX_QUOTES)
     shown = state.exemplars[::step][:MAX_QUOTES]
-    quotes = tuple(Quote(e.interaction_id, descriptions.get(e.interaction_id) or e.text) for e in shown)
+    quotes = tuple(Quote(e.interaction_id, descriptions.get(e.interaction_id) or e.quote or e.text) for e in shown)
     facts = "" if state.likely_cause == "unknown" else f"what was recorded points to the cause {state.likely_cause}"
     return QuotedPattern(state.pattern_id, quotes, facts)
 

@@ -107,11 +107,12 @@ def monday_of(day: date) -> date:
 
 @dataclass(frozen=True)
 class Exemplar:
-    """A remembered member of a pattern: the redacted texts that placement compares with."""
+    """A remembered member of a pattern: the redacted texts that placement compares with, and how people read it."""
 
     interaction_id: str
     text: str  # the failure view
     subject: str = ""
+    quote: str = ""  # as it was said; nothing is placed by it
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def _ticket_body(
 ) -> str:
     rate = row["rate"]
     per_1000 = "" if pd.isna(rate) else f", {1000 * rate:.1f} of 1,000 sessions"
-    quotes = [inert(e.text) for e in state.exemplars[: policy.n_quotes]]
+    quotes = [inert(e.quote or e.text) for e in state.exemplars[: policy.n_quotes]]
     later = ", ".join(str(day) for day in looks[1:])
     says = "a person's word" if is_decided else "a rule's suggestion"
     suggested = state.suggested_fix or "none; the one there was supposed another cause."

@@ -4,6 +4,7 @@ A shop's assistant answers in the wrong language, nine times a day. On a Tuesday
 they asked in French. We follow that one answer.
 """
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,7 @@ def its_pattern_becomes_a_ticket(world: World, pattern_id: str) -> dict[str, Any
     path = world.tickets_dir / f"{ticket['ticket_key']}.md"
     assert "status: open" in path.read_text(encoding="utf-8")
     assert "What users say" in path.read_text(encoding="utf-8")
+    assert re.search(r"> .*(in English|wrong language)", path.read_text(encoding="utf-8"))  # as they said it
     return ticket
 
 

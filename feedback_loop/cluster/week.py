@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -29,7 +29,9 @@ from feedback_loop.cluster.place import mean_of_nearest, place
 from feedback_loop.cluster.policy import ClusterPolicy
 from feedback_loop.llm import Embedder, Vectors
 from feedback_loop.records import PLACEMENTS, Detector, Exemplar, PatternState, PatternStatus
+from feedback_loop.redaction import visible
 
+_MAX_QUOTE = 300  # characters of what an exemplar said
 _ITSELF = 0.999  # cosine from which on two vectors are taken for the same text
 
 
@@ -233,8 +235,10 @@ def _exemplars(members: pd.DataFrame, vectors: Vectors, size: int) -> tuple[Exem
     by_centrality = np.argsort(-(vectors @ vectors.mean(axis=0)), kind="stable")
     core = members.iloc[by_centrality[: max(size, int(0.8 * len(members)))]]
     chosen = core.iloc[np.unique(np.linspace(0, len(core) - 1, min(size, len(core))).round().astype(int))]
+    columns = (chosen[name] for name in ("interaction_id", "failure_text", "subject_text", "comments", "description"))
     return tuple(
-        Exemplar(str(i), str(t)) for i, t in zip(chosen["interaction_id"], chosen["failure_text"], strict=True)
+        Exemplar(i, text, subject, visible(" ".join(comments) or description, _MAX_QUOTE))
+        for i, text, subject, comments, description in zip(*columns, strict=True)
     )
 
 
@@ -306,7 +310,11 @@ def place_events(described: pd.DataFrame, patterns: Sequence[PatternState], embe
 def freeze_detector(states: Sequence[PatternState], embedder: Embedder, describer_version: str) -> Detector:
     """The memory as an immutable snapshot, named by its content: same placement rule, same version."""
     placing = [
-        {"pattern_id": p.pattern_id, "threshold": round(p.threshold, 9), "exemplars": [asdict(e) for e in p.exemplars]}
+        {
+            "pattern_id": p.pattern_id,
+            "threshold": round(p.threshold, 9),
+            "exemplars": [[e.interaction_id, e.text, e.subject] for e in p.exemplars],
+        }
         for p in sorted(states, key=lambda p: p.pattern_id)
     ]
     content = json.dumps([embedder.version, describer_version, placing], sort_keys=True)

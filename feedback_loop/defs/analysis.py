@@ -22,7 +22,7 @@ from feedback_loop.naming import PatternCard, carry_card, due_for_card, quoted_p
 from feedback_loop.store import cards as card_store
 from feedback_loop.store import decisions, patterns
 
-_SHORT = ("budget", "stopped", "failed", "pending", "limit")  # reasons that money or the API had, not the model
+_SHORT = ("budget", "stopped", "failed", "lost", "pending", "limit")  # reasons that money or the API had, not the model
 
 
 @dataclass
