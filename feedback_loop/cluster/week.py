@@ -58,6 +58,7 @@ def cluster_week(
     embedder: Embedder,
     policy: ClusterPolicy,
     previous: Mapping[str, str] | None = None,
+    merges: Mapping[str, str] | None = None,
 ) -> WeekPatterns:
     """Place the week's events in known patterns, and found new ones in the rest.
 
@@ -71,6 +72,7 @@ def cluster_week(
         policy: sizes and thresholds.
         previous: interaction_id -> pattern_id of the patterns that an earlier run of this week founded; a group that
             is mostly one of them again takes its id, though late facts may have moved the medoid.
+        merges: pattern_id -> pattern_id of the pattern that people merged it into; its members count there.
     """
     events = events.sort_values("interaction_id", kind="stable").reset_index(drop=True)
     memory = sorted(memory, key=lambda p: p.pattern_id)
@@ -95,6 +97,9 @@ def cluster_week(
         similarity[left[taken]] = again.similarity[taken]
     patterns = [*memory, *founded]
     memberships = _memberships(events, owner, similarity, patterns)
+    here = {p.pattern_id for p in patterns}  # a week from before the pattern that stays knows it not
+    stays = {merged: into for merged, into in (merges or {}).items() if into in here}
+    memberships["pattern_id"] = [stays.get(i, i) for i in memberships["pattern_id"]]
     states = _age(
         patterns, memberships.merge(events[["interaction_id", "user_hash"]]), week, policy, has_data=len(events) > 0
     )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from feedback_loop.cluster import cluster_week, freeze_detector
 from feedback_loop.config import Settings, policy_version
+from feedback_loop.decisions import UNDECIDED
 from feedback_loop.defs import metadata
 from feedback_loop.defs.analysis import Spent, budget_check, describe_week, describer_version, name_week, within_budget
 from feedback_loop.defs.partitions import WEEK_BEFORE, WEEKS, week_of, window_of
@@ -22,7 +23,7 @@ from feedback_loop.metrics import week_summary, with_rate
 from feedback_loop.naming import PatternCard, same_memory
 from feedback_loop.prioritise import prioritise_patterns
 from feedback_loop.segments import find_contradictions, find_segments
-from feedback_loop.store import metrics, negatives, patterns, segments, tables, weeks
+from feedback_loop.store import decisions, metrics, negatives, patterns, segments, tables, weeks
 
 SettingsParam = dg.ResourceParam[Settings]
 
@@ -156,12 +157,14 @@ def failure_patterns(
             events = negatives.read_events(conn, application, week, window.end)
             memory = patterns.load_memory(conn, application, before=week)
             earlier = patterns.founded_in(conn, application, week)
-            found = cluster_week(application, week, events, memory, encoder, settings.cluster, earlier)
+            decided = decisions.load_effective(conn, application).get(application, UNDECIDED)
+            found = cluster_week(application, week, events, memory, encoder, settings.cluster, earlier, decided.merges)
             detector = freeze_detector(found.states, encoder, describer_version(settings.analyst))
             if not same_memory(patterns.load_states(conn, application, week), found.states):
                 weeks.mark_later_stale(conn, application, week)
             version = policy_version(settings.cluster)
-            patterns.save_week(conn, application, week, found.states, found.memberships, detector, version)
+            states = [decided.correct(state) for state in found.states]
+            patterns.save_week(conn, application, week, states, found.memberships, detector, version)
             numbers["patterns_known"] += len(found.states)
             numbers["patterns_new"] += len(found.new_pattern_ids)
             numbers["members"] += len(found.memberships)

@@ -301,3 +301,19 @@ def test_a_week_run_again_with_late_events_keeps_its_ids() -> None:
     frame = pd.DataFrame(late, columns=list(event("", "")))
     again = cluster_week("shop", W1, frame, [], EMBEDDER, POLICY, previous=owners(first))
     assert set(first.new_pattern_ids) <= set(again.new_pattern_ids)
+
+
+def test_members_of_a_merged_pattern_count_where_it_was_merged_into() -> None:
+    first = cluster([*complaints("language"), *links()])
+    (link, *_), (language, *_) = (
+        sorted(p.pattern_id for p in link_patterns(first)),
+        sorted(p.pattern_id for p in first.states if p not in link_patterns(first)),
+    )
+    later = pd.DataFrame([*complaints("language", prefix="j"), *links(prefix="j")])
+    merged = cluster_week("shop", W2, later, first.states, EMBEDDER, POLICY, merges={link: language})
+    apart = cluster_week("shop", W2, later, first.states, EMBEDDER, POLICY)
+    n = apart.memberships["pattern_id"].value_counts()
+    assert merged.memberships["pattern_id"].value_counts()[language] == n[language] + n[link]
+    assert {p.pattern_id: p.n_silent_weeks for p in merged.states}[link] == 1
+    unknown = cluster_week("shop", W2, later, first.states, EMBEDDER, POLICY, merges={link: "p-later"})
+    assert unknown.memberships.equals(apart.memberships)
