@@ -3,7 +3,7 @@
 One case of each kind runs always. All of them run with `-m exhaustive`, which prints the table that is committed as
 docs/reference/model-faults.md and checks that the committed one is the same:
 
-    pytest -m exhaustive -s feedback_loop_tests/defs/test_model_faults.py
+    pytest -n 0 -m exhaustive -s feedback_loop_tests/defs/test_model_faults.py
 """
 
 from pathlib import Path
