@@ -18,6 +18,7 @@ def member(pattern: str, n: int, **fields: Any) -> dict[str, Any]:
         "user_hash": f"u{n}",
         "severity": 2,
         "weight": 1.0,
+        "is_inferred": False,
     } | fields
 
 
@@ -78,3 +79,22 @@ def test_a_session_counts_once_per_day_like_its_exposure() -> None:
     surely = member("p", 4, session_key="p-s1", weight=0.5)
     row = prioritise_patterns(members(monday, again, tuesday, surely), exposures=10).iloc[0]
     assert (row["n_sessions"], row["affected"]) == (1, 1.5)
+
+
+def test_what_is_inferred_is_counted_beside_and_changes_no_other_number() -> None:
+    said = [member("p", 1), member("p", 2, severity=4), member("q", 1)]
+    guesses = [member("p", n, is_inferred=True, severity=4, weight=9.0) for n in range(3, 8)]
+    without, found = (prioritise_patterns(members(*part), 100) for part in (said, [*said, *guesses]))
+    assert dict(zip(found["pattern_id"], found["n_inferred"], strict=True)) == {"p": 5, "q": 0}
+    pd.testing.assert_frame_equal(found.drop(columns="n_inferred"), without.drop(columns="n_inferred"))
+
+
+@pytest.mark.parametrize("exposures", [0, 100])
+def test_a_pattern_that_nobody_spoke_of_comes_last_and_has_no_severity(exposures: float) -> None:
+    found = prioritise_patterns(members(member("a", 1, is_inferred=True), member("b", 1)), exposures)
+    assert found["pattern_id"].tolist() == ["b", "a"]
+    row = found.iloc[1]
+    assert (row["n_occurrences"], row["n_sessions"], row["n_users"], row["n_inferred"]) == (0, 0, 0, 1)
+    assert row["affected"] == 0
+    assert np.isnan(row["mean_severity"])
+    assert (row["rate"] == 0) if exposures else np.isnan(row["rate"])

@@ -65,7 +65,7 @@ def save_week(
     detector: Detector,
     policy_version: str,
 ) -> None:
-    """Replace an application's week: states, memberships and the detector they amount to."""
+    """Replace an application's week: states, frame `records.MEMBERSHIPS`, and the detector they amount to."""
     for table in (pattern_states, pattern_memberships):
         conn.execute(table.delete().where(table.c.application == application, table.c.week == week))
     stamp = {
@@ -127,9 +127,12 @@ def load_detector(conn: Connection, application: str, detector_version: str) -> 
 
 
 def read_members(conn: Connection, application: str, week: date) -> pd.DataFrame:
-    """A week's members of patterns with their negative feedback: what `prioritise_patterns` reads."""
+    """A week's members of patterns with their negative feedback: what `prioritise_patterns` reads.
+
+    Those placed by their subject are among them, marked by `is_inferred`.
+    """
     query = """
-        select m.pattern_id, n.interaction_id, n.session_key, n.user_hash, n.severity, n.weight,
+        select m.pattern_id, m.is_inferred, n.interaction_id, n.session_key, n.user_hash, n.severity, n.weight,
                concat_ws('|', (n.occurred_at at time zone 'UTC')::date, n.prompt_name, n.prompt_version, n.session_key)
                    as exposure_key
         from feedback_loop.pattern_memberships m join feedback_loop.negative_feedback n
@@ -173,7 +176,8 @@ def list_patterns(conn: Connection, application: str | None = None) -> list[dict
     """Every pattern as it stands, with the numbers of the last week it was seen, most affected first."""
     query = """
         select p.application, p.pattern_id, p.name, p.likely_cause, p.severity, p.status, p.first_seen_week,
-               p.last_seen_week, p.n_occurrences as n_occurrences_total, w.n_occurrences, w.n_users, w.rate, w.rank,
+               p.last_seen_week, p.n_occurrences as n_occurrences_total, w.n_occurrences, w.n_users, w.n_inferred,
+               w.rate, w.rank,
                t.ticket_key, p.description, p.suggested_fix
         from feedback_loop.patterns p
         left join feedback_loop.pattern_weeks w
@@ -186,7 +190,7 @@ def list_patterns(conn: Connection, application: str | None = None) -> list[dict
 
 
 def members_of(conn: Connection, application: str, pattern_id: str) -> list[str]:
-    """interaction_ids of a pattern's members in all weeks, sorted."""
+    """interaction_ids of a pattern's members in all weeks, also of those placed by their subject, sorted."""
     query = """
         select distinct interaction_id from feedback_loop.pattern_memberships
         where application = :application and pattern_id = :pattern_id order by 1

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from feedback_loop.errors import NotFoundError
+from feedback_loop.prioritise import prioritise_patterns
 from feedback_loop.records import PLACEMENTS, Detector, Exemplar, PatternState
 from feedback_loop.store import patterns
 from feedback_loop_tests.factories import APPLICATION, W1, W2, W3, rows
@@ -117,3 +118,26 @@ def test_listing_shows_a_pattern_without_numbers_or_ticket(engine: Engine) -> No
         (row,) = patterns.list_patterns(conn)
         assert patterns.list_patterns(conn, "other") == []
     assert (row["name"], row["rate"], row["ticket_key"]) == (state().name, None, None)
+
+
+def test_members_say_whether_they_were_inferred(engine: Engine) -> None:
+    negative = (
+        "insert into feedback_loop.negative_feedback (application, week, interaction_id, occurred_at, known_at, "
+        "session_key, prompt_name, prompt_version, signals, severity, weight, policy_version) "
+        "values (:application, :week, :id, '2026-01-06', '2026-01-06', 's', 'support', 'v1', '{report}', 2, 1, 'v')"
+    )
+    placed = {"interaction_id": ["a", "b"], "pattern_id": ["p1", "p1"], "similarity": [0.5, 0.6]}
+    members = pd.DataFrame({**placed, "is_inferred": [False, True]})
+    with engine.begin() as conn:
+        for name in "ab":
+            conn.execute(sa.text(negative), {"application": APPLICATION, "week": W1, "id": name})
+        detector = Detector("d1", "lexical", "offline", (state(),))
+        patterns.save_week(conn, APPLICATION, W1, [state()], members, detector, "policy")
+        found = patterns.read_members(conn, APPLICATION, W1)
+        assert dict(zip(found["interaction_id"], found["is_inferred"], strict=True)) == {"a": False, "b": True}
+        numbers = prioritise_patterns(found, 10)
+        patterns.save_pattern_weeks(conn, APPLICATION, W1, numbers)
+        (row,) = patterns.read_pattern_weeks(conn, W1).to_dict("records")
+        assert (row["n_occurrences"], row["n_inferred"], row["rate"]) == (1, 1, 0.1)
+        (listed,) = patterns.list_patterns(conn)
+        assert (listed["n_occurrences"], listed["n_inferred"]) == (1, 1)
