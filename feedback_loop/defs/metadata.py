@@ -10,7 +10,10 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
+from feedback_loop.redaction import visible
 from feedback_loop.store.tables import SCHEMA
+
+_MOST_CHARS = 300  # of a text in a table
 
 
 def about_table(*tables: sa.Table) -> dict[str, Any]:
@@ -33,7 +36,10 @@ def rows(n: int, **numbers: float) -> dict[str, Any]:
 
 
 def table(frame: pd.DataFrame, columns: Mapping[str, str], most: int = 10) -> dg.MetadataValue:
-    """The first rows of a frame as a table; `columns` maps its columns to headings."""
+    """The first rows of a frame as a table; `columns` maps its columns to headings.
+
+    The UI shows a cell as it is, never as HTML or Markdown; what would hide or turn text around is taken out here.
+    """
     records = []
     for row in frame.head(most).to_dict("records"):
         values = {heading: row[name] for name, heading in columns.items()}
@@ -50,7 +56,9 @@ def tables(frames: Sequence[pd.DataFrame], columns: Mapping[str, str], most: int
 
 
 def _plain(value: Any) -> str | int | float | bool:
-    if isinstance(value, (str, bool)):
+    if isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return visible(value, _MOST_CHARS)
     number = float(value) if not float(value).is_integer() else int(value)
     return round(number, 4) if isinstance(number, float) else number
