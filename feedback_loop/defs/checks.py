@@ -98,17 +98,28 @@ def _no_late_facts(conn: Connection, week: date, n_weeks: int) -> dg.AssetCheckR
 
 
 def _members_and_unassigned_add_up(conn: Connection, week: date) -> dg.AssetCheckResult:
-    """Memberships + unassigned = negatives: no event was lost or counted twice on the way."""
+    """Memberships + unassigned = negatives: no event was lost or counted twice on the way.
+
+    Members placed by their subject are memberships too; they are marked, and they are those who said nothing.
+    """
     counts = audits.membership_counts(conn, week)
     unassigned = counts.described - counts.members
     return dg.AssetCheckResult(
         check_name="members_and_unassigned_add_up",
         asset_key="failure_patterns",
-        passed=counts.strangers == 0 and counts.described == counts.negatives and unassigned >= 0,
+        passed=counts.strangers == counts.contradicted == 0
+        and counts.described == counts.negatives
+        and unassigned >= 0,
         severity=ERROR,
-        description=f"{counts.negatives} negatives = {counts.members} members + {unassigned} unassigned; "
-        f"{counts.described} described, {counts.strangers} members without a negative",
-        metadata={"members": counts.members, "unassigned": unassigned, "negatives": counts.negatives},
+        description=f"{counts.negatives} negatives = {counts.members} members ({counts.inferred} of them inferred) + "
+        f"{unassigned} unassigned; {counts.described} described, {counts.strangers} members without a negative, "
+        f"{counts.contradicted} wrongly marked as inferred or not",
+        metadata={
+            "members": counts.members,
+            "members_inferred": counts.inferred,
+            "unassigned": unassigned,
+            "negatives": counts.negatives,
+        },
     )
 
 

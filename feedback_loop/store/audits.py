@@ -14,12 +14,23 @@ from feedback_loop.records import Window
 
 @dataclass(frozen=True)
 class MembershipCounts:
-    """How many events of a week are negative, described and in a pattern, and how many members are no negatives."""
+    """How many events of a week are what.
+
+    Attributes:
+        negatives: negative.
+        described: described.
+        members: in a pattern, in whichever way they came to it.
+        inferred: of the members, those placed by their subject.
+        strangers: in a pattern, and not negative.
+        contradicted: placed by their subject though they say what went wrong, or the other way round.
+    """
 
     negatives: int
     described: int
     members: int
+    inferred: int
     strangers: int
+    contradicted: int
 
 
 def membership_counts(conn: Connection, week: date) -> MembershipCounts:
@@ -28,9 +39,13 @@ def membership_counts(conn: Connection, week: date) -> MembershipCounts:
         select (select count(*) from feedback_loop.negative_feedback where week = :week),
                (select count(*) from feedback_loop.failure_descriptions where week = :week),
                (select count(*) from feedback_loop.pattern_memberships where week = :week),
+               (select count(*) from feedback_loop.pattern_memberships where week = :week and is_inferred),
                (select count(*) from feedback_loop.pattern_memberships m where week = :week and not exists (
                    select from feedback_loop.negative_feedback n
-                   where (n.application, n.week, n.interaction_id) = (m.application, m.week, m.interaction_id)))
+                   where (n.application, n.week, n.interaction_id) = (m.application, m.week, m.interaction_id))),
+               (select count(*) from feedback_loop.pattern_memberships m join feedback_loop.failure_descriptions d
+                    using (application, week, interaction_id)
+                where week = :week and m.is_inferred <> d.is_inferred)
     """
     return MembershipCounts(*conn.execute(sa.text(query), {"week": week}).one())
 

@@ -94,6 +94,22 @@ def test_a_member_that_is_no_negative_is_an_error(sound: World) -> None:
     assert "1 members without a negative" in (found.description or "")
 
 
+@pytest.mark.parametrize("table", ["pattern_memberships", "failure_descriptions"])
+def test_a_member_that_is_wrongly_marked_as_inferred_is_an_error(sound: World, table: str) -> None:
+    """Inferred members count as members; whoever said something may not be one of them, and the other way round."""
+    mark = "update feedback_loop.{} set is_inferred = true where (interaction_id, week) = (:id, :week)"
+    member = sound.value("select min(interaction_id) from feedback_loop.pattern_memberships where week = :w", w=W2)
+    sound.execute(mark.format(table), id=member, week=W2)
+    found = check_week(sound, W2)["members_and_unassigned_add_up"]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "1 wrongly marked as inferred or not" in (found.description or "")
+    other = {"pattern_memberships", "failure_descriptions"} - {table}
+    sound.execute(mark.format(*other), id=member, week=W2)
+    found = check_week(sound, W2)["members_and_unassigned_add_up"]
+    assert found.passed
+    assert (found.metadata["members_inferred"].value, found.metadata["negatives"].value) == (1, 28)
+
+
 def test_a_lost_description_is_an_error(sound: World) -> None:
     sound.execute(
         "delete from feedback_loop.failure_descriptions where ctid in "
@@ -137,7 +153,7 @@ def test_late_facts_name_the_week_to_run_again(sound: World) -> None:
 
 def test_silence_is_heard_at_the_webhook(engine: Engine, tmp_path: Path) -> None:
     with webhook() as (url, posted), open_world(engine, tmp_path, webhook=url) as world:
-        world.add(traffic(W1, failures={"language": 2}))
+        world.add(traffic(W1, failures={"language": 4}))
         assert problems(world, W1) == {}
         world.add(traffic(W2))  # traffic, but nobody says anything
         assert problems(world, W2) == {"feedback_arrived": "no feedback this week for shop"}
