@@ -1,6 +1,6 @@
 """A run and a verification, killed at every moment at which they leave something behind, then run again.
 
-The table in `docs/reference/killed-runs.md` lists these moments; print it anew with `pytest -n 0 -m exhaustive -s` here.
+The table in `docs/reference/killed-runs.md` lists these moments; `pytest -n 0 -m exhaustive -s` here prints it anew.
 """
 
 import os
