@@ -375,3 +375,4 @@ DESCRIPTIONS = FrameShape(
 )
 
 PLACEMENTS = FrameShape("placements", {"interaction_id": "str", "pattern_id": "str", "similarity": "float64"})
+MEMBERSHIPS = FrameShape("memberships", {**PLACEMENTS.columns, "is_inferred": "bool"})

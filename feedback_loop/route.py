@@ -96,7 +96,7 @@ def plan_tickets(
     for row in pattern_weeks.sort_values("rank").to_dict("records"):
         state = states[row["pattern_id"]]
         is_big_enough = row["n_occurrences"] >= policy.min_occurrences and row["n_users"] >= policy.min_users
-        if state.status == "confirmed" and is_big_enough and state.pattern_id not in served:
+        if state.status in ("confirmed", "regressed") and is_big_enough and state.pattern_id not in served:
             numbers = {str(key): value for key, value in row.items()}
             drafts.append(
                 TicketDraft(

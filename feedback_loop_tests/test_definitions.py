@@ -131,6 +131,7 @@ def test_each_check_belongs_to_an_asset_that_exists(specs: dict[str, dg.AssetSpe
         "no_gap_before_this_week",
         "no_verdict_without_exposures",
         "within_budget",
+        "ids_are_stable",
         "last_week_has_run",
     }
     assert {key.asset_key.to_user_string() for key in keys} <= set(specs)

@@ -1,12 +1,31 @@
-"""Cluster: known failure patterns first, then new ones in the rest. The same pattern keeps its id every week.
+"""Cluster: the week's failures and all that is remembered, grouped together. The same pattern keeps its id every week.
 
-`week.py` is the stage; it uses `place.py` (is this text a member of a known pattern), `group.py` (which texts belong
-together) and `cards.py` (what to call it). Nothing here fetches or stores anything.
+    week        the stage: patterns found, every event placed, everybody a week older
+    finding     what becomes of each group: joins a known pattern, is new, is a part of one, is noise
+    discovery   groups and known patterns, and the gate that a new one must pass
+    grouping    neighbour graph, communities, the finest stable grain
+    judging     a model's second opinion on what is new
+    founding    a pattern's id and its first, offline words (`cards`)
+    memory      what is remembered of a pattern, and how alike a member must be
+    place       is a text a member of a known pattern: the one rule, live and frozen
+    subjects    events of which nobody said what went wrong
+    life        candidate, confirmed, dormant, regressed
 
-In the loop: describe -> **cluster** -> prioritise.
+Nothing here fetches or stores anything. In the loop: describe -> **cluster** -> prioritise.
 """
 
+from feedback_loop.cluster.judging import GroupJudgement, Judge
+from feedback_loop.cluster.life import Lineage
 from feedback_loop.cluster.policy import ClusterPolicy
 from feedback_loop.cluster.week import WeekPatterns, cluster_week, freeze_detector, place_events
 
-__all__ = ["ClusterPolicy", "WeekPatterns", "cluster_week", "freeze_detector", "place_events"]
+__all__ = [
+    "ClusterPolicy",
+    "GroupJudgement",
+    "Judge",
+    "Lineage",
+    "WeekPatterns",
+    "cluster_week",
+    "freeze_detector",
+    "place_events",
+]

@@ -1,6 +1,6 @@
 """Place: is a text a member of a known pattern? The one rule for live memberships and for frozen detectors.
 
-Belongs here: similarity to remembered exemplars, and rejection. Does not belong here: new patterns (`group.py`).
+Belongs here: similarity to remembered exemplars, and rejection. Does not belong here: new patterns (`discovery.py`).
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback_loop.llm import Embedder, Vectors
-from feedback_loop.records import PatternState
+from feedback_loop.cluster.exact import ExactVectors
 
 _BLOCK = 4096  # rows scored at a time: bounds memory at block x exemplars
 _NEAREST = 3
+ITSELF = 0.999  # cosine from which on two vectors are taken for the same text
 
 
 @dataclass(frozen=True)
@@ -23,47 +23,65 @@ class Placement:
     Attributes:
         pattern: index into the patterns, -1 where no pattern took the text. Shape (n,).
         similarity: to the best pattern, also where it was not enough. Shape (n,). -1 without patterns.
-        nearest: index of the best pattern, also where it was not enough; -1 without patterns. Shape (n,).
     """
 
     pattern: NDArray[np.int64]
     similarity: NDArray[np.float64]
-    nearest: NDArray[np.int64]
 
 
-def place(vectors: Vectors, patterns: Sequence[PatternState], embedder: Embedder) -> Placement:
+def place(vectors: ExactVectors, exemplars: Sequence[ExactVectors], thresholds: Sequence[float]) -> Placement:
     """Give every text to the pattern it is most similar to, if that reaches the pattern's threshold.
 
-    Similarity to a pattern is the mean cosine to its three nearest exemplars.
-
     Args:
-        vectors: shape (n, d), unit rows, from `embedder`.
-        patterns: the memory to compare with; order does not matter to the result but for exact ties.
-        embedder: encodes the exemplars.
+        vectors: shape (n, d); a row of zeros is of no pattern.
+        exemplars: of each pattern, at least one.
+        thresholds: of each pattern.
     """
     n = len(vectors)
-    if n == 0 or not patterns:
-        nobody = np.full(n, -1, dtype=np.int64)
-        return Placement(nobody, np.full(n, -1.0), nobody.copy())
-    sizes = [len(p.exemplars) for p in patterns]
-    ends = np.cumsum(sizes)
-    exemplars = embedder.encode([e.text for p in patterns for e in p.exemplars])
-    nearest = np.empty(n, dtype=np.int64)
-    similarity = np.empty(n, dtype=np.float64)
+    if n == 0 or not exemplars:
+        return Placement(np.full(n, -1, dtype=np.int64), np.full(n, -1.0))
+    nearest, similarity = np.empty(n, dtype=np.int64), np.empty(n)
     for start in range(0, n, _BLOCK):
-        cosines = vectors[start : start + _BLOCK] @ exemplars.T
-        scores = np.column_stack(
-            [mean_of_nearest(cosines[:, end - size : end]) for end, size in zip(ends, sizes, strict=True)]
-        )
-        nearest[start : start + _BLOCK] = scores.argmax(axis=1)
-        similarity[start : start + _BLOCK] = scores.max(axis=1)
-    thresholds = np.array([p.threshold for p in patterns])
-    return Placement(np.where(similarity >= thresholds[nearest], nearest, -1), similarity, nearest)
+        block = slice(start, start + _BLOCK)
+        scores = similarities(vectors[block], exemplars)
+        nearest[block], similarity[block] = scores.argmax(axis=1), scores.max(axis=1)
+    takes = (similarity >= np.array(thresholds)[nearest]) & vectors.any(axis=1)
+    return Placement(np.where(takes, nearest, -1), similarity)
 
 
-def mean_of_nearest(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+def similarities(
+    vectors: ExactVectors, exemplars: Sequence[ExactVectors], *, to_others: bool = False
+) -> NDArray[np.float64]:
+    """Mean cosine of each text to the three nearest exemplars of each pattern. Shape (n, patterns).
+
+    Args:
+        vectors: shape (n, d).
+        exemplars: of each pattern.
+        to_others: leave exemplars out that say the same as the text.
+    """
+    if not exemplars:
+        return np.zeros((len(vectors), 0))
+    cosines = vectors.astype(np.float32) @ np.concatenate(exemplars).astype(np.float32).T
+    if to_others:
+        cosines[cosines > ITSELF] = -1.0
+    ends = np.cumsum([len(one) for one in exemplars])
+    parts = zip(ends, exemplars, strict=True)
+    return np.column_stack([mean_of_nearest(cosines[:, end - len(one) : end]) for end, one in parts])
+
+
+def similarity_among(vectors: ExactVectors) -> NDArray[np.float64]:
+    """How alike each of some texts is to the others, by the same rule; shape (n,), 0 for a text without others."""
+    if len(vectors) < 2:
+        return np.zeros(len(vectors))
+    rows = vectors.astype(np.float32)
+    cosines = rows @ rows.T
+    np.fill_diagonal(cosines, -1.0)
+    return mean_of_nearest(cosines, most=len(vectors) - 1)
+
+
+def mean_of_nearest(cosines: NDArray[np.float32], most: int = _NEAREST) -> NDArray[np.float64]:
     """Mean of the three largest of each row (of all, where there are fewer). Shape (n, m) to (n,)."""
-    k = min(_NEAREST, cosines.shape[1])
+    k = min(_NEAREST, most, cosines.shape[1])
     top = np.partition(cosines, cosines.shape[1] - k, axis=1)[:, -k:]
-    mean: NDArray[np.float32] = top.mean(axis=1)
+    mean: NDArray[np.float64] = top.astype(np.float64).mean(axis=1)
     return mean

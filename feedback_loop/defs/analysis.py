@@ -1,26 +1,32 @@
 """The analyst inside the weekly assets: what it is shown of a week, what that cost, and what is checked of it.
 
-Belongs here: the order of reading, asking and storing, one application after the other. Does not belong here: what is
-shown and what becomes of an answer (`describe/sentences.py`, `naming.py`), money and cache (`asking.py`).
+Belongs here: the order of reading, asking and storing, one application after the other. No transaction is open while
+anything is asked or computed; what is stored of an application's week is one. Does not belong here: what is shown and
+what becomes of an answer (`describe/sentences.py`, `cluster/`, `naming.py`), money and cache (`asking.py`).
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import dagster as dg
 import pandas as pd
 
-from feedback_loop.decisions import UNDECIDED
+from feedback_loop.cluster import ClusterPolicy, Judge, WeekPatterns, cluster_week, freeze_detector
+from feedback_loop.config import Settings, policy_version
+from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs.asking_ledger import Asked
 from feedback_loop.defs.resources import Database, OpenAnalyst
 from feedback_loop.describe import DESCRIBER_VERSION
 from feedback_loop.describe.sentences import reports_of, with_sentences
+from feedback_loop.llm import Candidate, Embedder, Findings, Judgement
 from feedback_loop.llm.policy import AnalystPolicy
 from feedback_loop.llm.prompts import PROMPT_VERSIONS
-from feedback_loop.naming import PatternCard, carry_card, due_for_card, quoted_pattern, write_cards
+from feedback_loop.naming import PatternCard, carry_card, due_for_card, quoted_pattern, same_memory, write_cards
+from feedback_loop.records import PatternState, Window
 from feedback_loop.store import cards as card_store
-from feedback_loop.store import decisions, patterns
+from feedback_loop.store import decisions, lineage, negatives, patterns, weeks
 
 _SHORT = ("budget", "stopped", "failed", "lost", "pending", "limit")  # reasons that money or the API had, not the model
 
@@ -72,6 +78,107 @@ def describe_week(
         parts.append(with_sentences(own, found, is_pinned=policy.is_pinned))
         spent.add(asked, Counter(problem.reason for problem in found.problems.values()))
     return (pd.concat(parts).sort_index() if parts else frame), spent
+
+
+class WeekJudge:
+    """Judges new groups of one application's week, and remembers what it said: a `cluster.Judge`.
+
+    Args:
+        analyst: who is asked.
+        application: whose groups.
+        spent: what asking took is added to it.
+    """
+
+    def __init__(self, analyst: OpenAnalyst, application: str, spent: Spent) -> None:
+        self._analyst, self._application, self._spent = analyst, application, spent
+        self._said: dict[str, Judgement] = {}  # by interaction that the analyst was shown
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Findings[Judgement]:
+        """One answer, or one reason why there is none, per group."""
+        with self._analyst(self._application) as (reader, asked):
+            found = reader.judge(candidates)
+        self._spent.add(asked, Counter(problem.reason for problem in found.problems.values()))
+        for one in candidates:
+            if one.pattern.pattern_id in found.found:
+                self._said |= {
+                    quote.interaction_id: found.found[one.pattern.pattern_id] for quote in one.pattern.quotes
+                }
+        return found
+
+    def again(self, candidates: Sequence[Candidate]) -> Findings[Judgement]:
+        """What was said of groups with the same quotes; asks nobody, and leaves to the gate what was never asked."""
+        found = {}
+        for one in candidates:
+            said = [self._said[q.interaction_id] for q in one.pattern.quotes if q.interaction_id in self._said]
+            if said:
+                found[one.pattern.pattern_id] = said[0]
+        return Findings(found)
+
+
+@dataclass(frozen=True)
+class KnownWeek:
+    """What is known of an application when a week's patterns are looked for.
+
+    Attributes:
+        application: whose.
+        week: Monday.
+        events: what `cluster_week` reads.
+        memory: the newest states before the week.
+        founded: interaction_id -> pattern_id of the patterns that the week founded when it last ran.
+        decided: what people said of its patterns.
+    """
+
+    application: str
+    week: date
+    events: pd.DataFrame
+    memory: list[PatternState]
+    founded: dict[str, str]
+    decided: EffectiveDecisions
+
+    @classmethod
+    def read(cls, database: Database, application: str, week: date) -> "KnownWeek":
+        """In one transaction."""
+        with database.begin() as conn:
+            return cls(
+                application=application,
+                week=week,
+                events=negatives.read_events(conn, application, week, Window.of_week(week).end),
+                memory=patterns.load_memory(conn, application, before=week),
+                founded=patterns.founded_in(conn, application, week),
+                decided=decisions.load_effective(conn, application).get(application, UNDECIDED),
+            )
+
+    def find(self, encoder: Embedder, policy: ClusterPolicy, judge: WeekJudge) -> WeekPatterns:
+        """The week's patterns."""
+        return self._cluster(encoder, policy, self.founded, judge)
+
+    def find_again(
+        self, first: WeekPatterns, encoder: Embedder, policy: ClusterPolicy, judge: WeekJudge
+    ) -> WeekPatterns:
+        """The patterns that another seed finds, under the ids of `first` where they are the same; costs no money."""
+        other = replace(policy, seed=policy.seed + 1)
+        known = {state.pattern_id for state in self.memory}
+        members = first.memberships[~first.memberships["pattern_id"].isin(known)]
+        founded = dict(zip(members["interaction_id"], members["pattern_id"], strict=True))
+        return self._cluster(encoder, other, founded, judge.again)
+
+    def _cluster(self, encoder: Embedder, policy: ClusterPolicy, founded: dict[str, str], judge: Judge) -> WeekPatterns:
+        merges = self.decided.merges
+        return cluster_week(
+            self.application, self.week, self.events, self.memory, encoder, policy, founded, merges, judge=judge
+        )
+
+    def save(self, database: Database, found: WeekPatterns, encoder: Embedder, settings: Settings) -> None:
+        """Store what was found, in one transaction."""
+        detector = freeze_detector(found.states, encoder, describer_version(settings.analyst))
+        states = [self.decided.correct(state) for state in found.states]
+        version = policy_version(settings.cluster)
+        with database.begin() as conn:
+            if not same_memory(patterns.load_states(conn, self.application, self.week), found.states):
+                weeks.mark_later_stale(conn, self.application, self.week)
+            patterns.save_week(conn, self.application, self.week, states, found.memberships, detector, version)
+            lineage.save_lineage(conn, self.application, self.week, found.lineage)
+            lineage.save_judgements(conn, self.application, self.week, found.judgements)
 
 
 def name_week(

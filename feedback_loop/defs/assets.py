@@ -9,21 +9,29 @@ import time
 import dagster as dg
 import pandas as pd
 
-from feedback_loop.cluster import cluster_week, freeze_detector
 from feedback_loop.config import Settings, policy_version
-from feedback_loop.decisions import UNDECIDED
 from feedback_loop.defs import metadata
-from feedback_loop.defs.analysis import Spent, budget_check, describe_week, describer_version, name_week, within_budget
+from feedback_loop.defs.analysis import (
+    KnownWeek,
+    Spent,
+    WeekJudge,
+    budget_check,
+    describe_week,
+    describer_version,
+    name_week,
+    within_budget,
+)
 from feedback_loop.defs.partitions import WEEK_BEFORE, WEEKS, week_of, window_of
 from feedback_loop.defs.resources import AnalystResource, Database, EmbedderResource, TrackerResource
 from feedback_loop.defs.tracking import apply_plan, plan_week_tickets
+from feedback_loop.defs.week_map import SHOWN, WeekView, ids_are_stable, stability_check, week_metadata
 from feedback_loop.describe import DESCRIBER_VERSION, describe_failures
 from feedback_loop.extract import extract_negatives
 from feedback_loop.metrics import week_summary, with_rate
-from feedback_loop.naming import PatternCard, same_memory
+from feedback_loop.naming import PatternCard
 from feedback_loop.prioritise import prioritise_patterns
 from feedback_loop.segments import find_contradictions, find_segments
-from feedback_loop.store import decisions, metrics, negatives, patterns, segments, tables, weeks
+from feedback_loop.store import metrics, negatives, patterns, segments, tables, weeks
 
 SettingsParam = dg.ResourceParam[Settings]
 
@@ -142,34 +150,34 @@ def failure_vectors(
     partitions_def=WEEKS,
     group_name="cluster",
     kinds={"postgres", "scikitlearn"},
-    code_version="cluster-1",
-    metadata=metadata.about_table(tables.pattern_states, tables.pattern_memberships),
+    code_version="cluster-2",
+    metadata=metadata.about_table(
+        tables.pattern_states, tables.pattern_memberships, tables.pattern_lineage, tables.pattern_judgements
+    ),
+    check_specs=[budget_check("failure_patterns"), stability_check("failure_patterns")],
 )
 def failure_patterns(
-    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, embedder: EmbedderResource
+    context: dg.AssetExecutionContext,
+    database: Database,
+    settings: SettingsParam,
+    embedder: EmbedderResource,
+    analyst: AnalystResource,
 ) -> dg.MaterializeResult:
-    """Known failure patterns first, then new ones in the rest; the memory is that of the week before."""
-    week, window = week_of(context), window_of(week_of(context))
-    encoder = embedder.create(database, settings.embedding)
-    numbers = {"patterns_known": 0, "patterns_new": 0, "members": 0, "unassigned": 0}
+    """Known failure patterns and new ones, found together; the memory is that of the week before."""
+    week, policy, spent, views = week_of(context), settings.cluster, Spent(), []
+    encoder, opener = embedder.create(database, settings.embedding), analyst.opener(database, settings.analyst, week)
     with database.begin() as conn:
-        for application in weeks.list_applications(conn, window):
-            events = negatives.read_events(conn, application, week, window.end)
-            memory = patterns.load_memory(conn, application, before=week)
-            earlier = patterns.founded_in(conn, application, week)
-            decided = decisions.load_effective(conn, application).get(application, UNDECIDED)
-            found = cluster_week(application, week, events, memory, encoder, settings.cluster, earlier, decided.merges)
-            detector = freeze_detector(found.states, encoder, describer_version(settings.analyst))
-            if not same_memory(patterns.load_states(conn, application, week), found.states):
-                weeks.mark_later_stale(conn, application, week)
-            version = policy_version(settings.cluster)
-            states = [decided.correct(state) for state in found.states]
-            patterns.save_week(conn, application, week, states, found.memberships, detector, version)
-            numbers["patterns_known"] += len(found.states)
-            numbers["patterns_new"] += len(found.new_pattern_ids)
-            numbers["members"] += len(found.memberships)
-            numbers["unassigned"] += len(events) - len(found.memberships)
-    return dg.MaterializeResult(metadata=metadata.rows(numbers["patterns_known"], **numbers))
+        applications = weeks.list_applications(conn, window_of(week))
+    for application in applications:
+        known, judge = KnownWeek.read(database, application, week), WeekJudge(opener, application, spent)
+        found = known.find(encoder, policy, judge)
+        known.save(database, found, encoder, settings)
+        again = known.find_again(found, encoder, policy, judge)
+        views.append(WeekView(application, known.events[SHOWN], found, again.memberships))
+    return dg.MaterializeResult(
+        metadata=week_metadata(views, encoder) | spent.numbers(),
+        check_results=[within_budget(spent, "judgements"), ids_are_stable(views)],
+    )
 
 
 @dg.asset(
@@ -234,7 +242,7 @@ def pattern_segments(
     partitions_def=WEEKS,
     group_name="prioritise",
     kinds={"postgres", "pandas"},
-    code_version="prioritise-1",
+    code_version="prioritise-2",
     metadata=metadata.about_table(tables.pattern_weeks),
 )
 def pattern_weeks(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
@@ -252,6 +260,7 @@ def pattern_weeks(context: dg.AssetExecutionContext, database: Database) -> dg.M
         "name": "pattern",
         "n_occurrences": "occurrences",
         "n_users": "users",
+        "n_inferred": "inferred",
         "rate": "rate",
         "likely_cause": "cause",
     }
@@ -301,7 +310,7 @@ def loop_metrics(context: dg.AssetExecutionContext, database: Database) -> dg.Ma
         metrics.save_metrics(conn, tables.prompt_version_weeks, week, versions)
         metrics.save_metrics(conn, tables.cohort_weeks, week, cohorts)
         metrics.save_metrics(conn, tables.loop_weeks, week, loop)
-        top = patterns.read_pattern_weeks(conn, week).head(10)
+        top = patterns.read_pattern_weeks(conn, week).query("n_occurrences > 0").head(10)
         weeks.complete_run(conn, week)
     named = [
         (str(r["name"]), int(r["n_occurrences"]), None if pd.isna(r["rate"]) else float(r["rate"]))

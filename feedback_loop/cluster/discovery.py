@@ -1,0 +1,229 @@
+"""Discovery: the week's texts and what is remembered, grouped: who joins a known pattern, and which groups none holds.
+
+Belongs here: how groups and known patterns fall to one another, and the gate that a group must pass. Does not belong
+here: the grouping itself (`grouping.py`), a model's second opinion (`judging.py`), and memory (`memory.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from feedback_loop.cluster.exact import ExactVectors
+from feedback_loop.cluster.grouping import Grouping, Labels, group_rows
+from feedback_loop.cluster.place import similarities, similarity_among
+from feedback_loop.cluster.texts import Rows
+
+# Chosen on banking77_train (docs/benchmarks.md, "Patterns") and not since.
+_INHERITED = 0.5  # share of what is remembered of a pattern that its heir must hold
+_PART = 0.3  # share of remembered rows from which on a group without an inheritance is a part of a known pattern
+_SEPARATE = 0.25  # quantile of how separate the known patterns are: a new one is at least as separate
+_TRACKED = 4  # known patterns that it takes to know how separate patterns are
+_LOOSE = 3.0  # MADs below the median likeness within groups, from which on a group is noise
+_COMPARED = 2000  # texts of a group that are compared with one another, about
+_FEWEST = 3  # remembered texts of a pattern that are grouped, however many patterns there are
+
+
+@dataclass(frozen=True)
+class Group:
+    """Texts that belong together.
+
+    Attributes:
+        rows: places of the texts among those that were grouped.
+        originals: those of them that are nobody's near-copies.
+        pattern: index of the known pattern that they join; None for a group that no pattern holds.
+        parent: index of the known pattern that such a group is a part of, None for none.
+        taken: which of the parent's exemplars belong to the group.
+        reason: why no pattern holds it, or why it is noise.
+        is_noise: no more alike than texts that nothing joins.
+    """
+
+    rows: Rows
+    pattern: int | None
+    originals: Rows = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    parent: int | None = None
+    taken: tuple[int, ...] = ()
+    reason: str = ""
+    is_noise: bool = False
+
+
+def discover(
+    vectors: ExactVectors,
+    copies_of: Rows,
+    exemplars: Sequence[ExactVectors],
+    *,
+    least: int,
+    most_remembered: int,
+    seed: int,
+) -> list[Group]:
+    """Groups of texts, each in a known pattern or in none.
+
+    A group inherits the pattern of which it holds most of what is remembered, one to one (Hungarian, Kuhn 1955), half
+    of it at least. One that inherits nothing is a part of a known pattern where much of it is remembered for one; else
+    it is new, if it is as separate from what is known as known patterns are from one another, and joins its nearest
+    pattern if not. What stands apart at the finest grain and is as separate is new as well: a new failure seldom starts
+    with more reports than the known one it resembles.
+
+    Args:
+        vectors: of distinct texts of this week, shape (n, d).
+        copies_of: the text that each is a near-copy of, its own place for one that is none; shape (n,).
+        exemplars: of every known pattern.
+        least: texts that a group without a pattern needs.
+        most_remembered: exemplars that are grouped, about; evenly from all patterns.
+        seed: of the grouping.
+    """
+    if not len(vectors):
+        return []
+    nodes = _Nodes.of(vectors, copies_of, exemplars, most_remembered)
+    grouping = group_rows(nodes.vectors, nodes.known, seed)
+    heirs = _inherit(grouping.labels, nodes.known)
+    bar = nodes.bar(grouping.labels, heirs, least)
+    labels = _set_apart(grouping, heirs, nodes, bar, least)
+    groups = [
+        _fall(nodes, np.flatnonzero(labels == number), heirs.get(number), set(heirs.values()), bar, least)
+        for number in range(int(labels.max()) + 1)
+    ]
+    groups = _mark_noise([one for one in groups if len(one.rows)], nodes, least)
+    return [replace(one, rows=nodes.texts_of(one.rows), originals=nodes.first[one.rows]) for one in groups]
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """What is grouped: n_new texts of this week that are nobody's copies, then remembered ones."""
+
+    vectors: ExactVectors
+    n_new: int
+    known: Labels  # index of the pattern that a node is remembered for, -1 for a new one
+    exemplar: Labels  # which of that pattern's exemplars it is, -1 for a new one
+    exemplars: Sequence[ExactVectors]
+    texts: ExactVectors  # of all texts of this week
+    of_text: Labels  # node of each
+    first: Rows  # text of each new node
+
+    @classmethod
+    def of(cls, texts: ExactVectors, copies_of: Rows, exemplars: Sequence[ExactVectors], most: int) -> "_Nodes":
+        each = max(_FEWEST, most // max(1, len(exemplars)))
+        shown = [np.unique(np.linspace(0, len(e) - 1, min(each, len(e))).round().astype(np.int64)) for e in exemplars]
+        first, of_text = np.unique(copies_of, return_inverse=True)
+        nobody = np.full(len(first), -1, dtype=np.int64)
+        return cls(
+            np.concatenate([texts[first], *(e[rows] for e, rows in zip(exemplars, shown, strict=True))]),
+            len(first),
+            np.concatenate([nobody, *(np.full(len(rows), p, dtype=np.int64) for p, rows in enumerate(shown))]),
+            np.concatenate([nobody, *shown]),
+            exemplars,
+            texts,
+            of_text,
+            first,
+        )
+
+    def texts_of(self, rows: Rows) -> Rows:
+        """Places of all texts of some new nodes, copies too."""
+        return np.flatnonzero(np.isin(self.of_text, rows))
+
+    @cached_property
+    def to_known(self) -> NDArray[np.float64]:
+        """Similarity of every new text to every known pattern, shape (n_new, patterns)."""
+        return similarities(self.vectors[: self.n_new], self.exemplars)
+
+    def likeness(self, rows: Rows) -> float:
+        """How alike new texts are to one another."""
+        texts = self.texts_of(rows)
+        return float(similarity_among(self.texts[texts[:: 1 + len(texts) // _COMPARED]]).mean())
+
+    def separation(self, rows: Rows, usual: float, own: int | None = None) -> float:
+        """How much more alike new texts are to one another than to the nearest known pattern but their own.
+
+        Texts that are more alike than groups `usual`ly are gain nothing by it: a wording is no failure of its own.
+        """
+        others = self.to_known[rows].mean(axis=0)
+        if own is not None:
+            others[own] = -1.0
+        return min(self.likeness(rows), usual) - float(others.max(initial=-1.0))
+
+    def bar(self, labels: Labels, heirs: dict[int, int], least: int) -> tuple[float, float] | None:
+        """How alike groups usually are, and how separate a new one has to be; None where too few are known to tell."""
+        of = {group: np.flatnonzero(labels[: self.n_new] == group) for group in heirs}
+        large = {group: rows for group, rows in of.items() if len(self.texts_of(rows)) >= least}
+        if len(large) < _TRACKED:
+            return None
+        usual = float(np.median([self.likeness(rows) for rows in large.values()]))
+        separate = [self.separation(rows, usual, heirs[group]) for group, rows in large.items()]
+        return usual, float(np.quantile(separate, _SEPARATE))
+
+
+def _inherit(labels: Labels, known: Labels) -> dict[int, int]:
+    """Group -> known pattern, one to one, with the most remembered rows in common; at least half of them."""
+    remembered = known >= 0
+    if not remembered.any():
+        return {}
+    shared = np.zeros((int(labels.max()) + 1, int(known.max()) + 1))
+    np.add.at(shared, (labels[remembered], known[remembered]), 1)
+    least = np.maximum(_INHERITED * shared.sum(axis=0), 1)
+    pairs = zip(*linear_sum_assignment(-shared), strict=True)
+    return {int(group): int(pattern) for group, pattern in pairs if shared[group, pattern] >= least[pattern]}
+
+
+def _set_apart(
+    grouping: Grouping, heirs: dict[int, int], nodes: _Nodes, bar: tuple[float, float] | None, least: int
+) -> Labels:
+    """The labels, with a further group for what stands apart, at the finest grain, in a group that has a pattern."""
+    labels = grouping.labels.copy()
+    if bar is None:
+        return labels
+    aside: dict[int, int] = {}
+    for number in range(int(grouping.finest.max()) + 1):
+        rows = np.flatnonzero(grouping.finest == number)
+        within = int(np.bincount(grouping.labels[rows]).argmax())
+        rows = rows[grouping.labels[rows] == within]
+        is_new = rows[-1] < nodes.n_new and len(nodes.texts_of(rows)) >= least
+        if within in heirs and is_new and nodes.separation(rows, bar[0]) >= bar[1]:
+            labels[rows] = aside.setdefault(within, int(labels.max()) + 1)
+    return labels
+
+
+def _fall(
+    nodes: _Nodes, members: Rows, heir_of: int | None, inherited: set[int], bar: tuple[float, float] | None, least: int
+) -> Group:
+    """What becomes of one group of nodes."""
+    rows, old = members[members < nodes.n_new], members[members >= nodes.n_new]
+    n_texts = len(nodes.texts_of(rows))
+    if heir_of is not None or not len(rows):
+        return Group(rows, heir_of)
+    if len(old) >= _PART * len(members):
+        parent = int(np.bincount(nodes.known[old]).argmax())
+        taken = tuple(int(i) for i in nodes.exemplar[old[nodes.known[old] == parent]])
+        if n_texts + len(taken) >= least and parent in inherited:
+            return Group(
+                rows, None, parent=parent, taken=taken, reason=f"it took {len(taken)} of that pattern's members along"
+            )
+        return Group(rows, parent)
+    if bar is None and n_texts >= least:
+        return Group(rows, None, reason="too little was known before to compare with")
+    if bar is not None and n_texts >= least:
+        separate = nodes.separation(rows, bar[0])
+        if separate >= bar[1]:
+            told = f"{separate:.2f} nearer to one another than to any known pattern; {bar[1]:.2f} is asked for"
+            return Group(rows, None, reason=told)
+    if nodes.exemplars:
+        return Group(rows, int(nodes.to_known[rows].mean(axis=0).argmax()))
+    return Group(rows, None, reason=f"of fewer than {least} texts", is_noise=True)
+
+
+def _mark_noise(groups: list[Group], nodes: _Nodes, least: int) -> list[Group]:
+    """Groups without a pattern that are far less alike than groups of the week normally are."""
+    large = [one for one in groups if len(nodes.texts_of(one.rows)) >= least]
+    likeness = {id(one): nodes.likeness(one.rows) for one in large}
+    if not likeness:
+        return groups
+    alike = np.array(list(likeness.values()))
+    lowest = float(np.median(alike) - _LOOSE * np.median(np.abs(alike - np.median(alike))))
+    return [
+        replace(one, reason=f"{likeness[id(one)]:.2f} alike; {lowest:.2f} is asked for", is_noise=True)
+        if one.pattern is None and one.parent is None and likeness.get(id(one), 1.0) < lowest
+        else one
+        for one in groups
+    ]

@@ -1,0 +1,51 @@
+"""Said: a week's events of which somebody said what went wrong.
+
+Belongs here: their distinct texts and vectors, and an event as it is remembered. Does not belong here: events of which
+nobody said anything (`subjects.py`).
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from feedback_loop.cluster.exact import ExactVectors, encode_exactly
+from feedback_loop.cluster.texts import DistinctTexts, Rows
+from feedback_loop.llm import Embedder
+from feedback_loop.records import Exemplar
+from feedback_loop.redaction import visible
+
+_MAX_QUOTE = 300  # characters of what an exemplar said
+_REMEMBERED = ("interaction_id", "failure_text", "subject_text", "comments", "description")
+
+
+@dataclass(frozen=True)
+class Said:
+    """Events, what they say, and where that lies.
+
+    Attributes:
+        events: one row each, sorted by interaction_id.
+        texts: their distinct failure texts.
+        vectors: of the distinct texts, shape (texts, d).
+    """
+
+    events: pd.DataFrame
+    texts: DistinctTexts
+    vectors: ExactVectors
+
+    @classmethod
+    def of(cls, events: pd.DataFrame, embedder: Embedder) -> "Said":
+        """Events of a frame that is sorted by interaction_id."""
+        texts = DistinctTexts.of(events["failure_text"].tolist())
+        return cls(events.reset_index(drop=True), texts, encode_exactly(embedder, texts.texts))
+
+    def rows_of(self, texts: Rows) -> pd.DataFrame:
+        """All events with one of these texts."""
+        return self.events.iloc[self.texts.rows_of(texts)]
+
+    def exemplars(self, texts: Rows) -> tuple[Exemplar, ...]:
+        """The first event with each of these texts, as it is remembered."""
+        rows = self.events.iloc[self.texts.first[texts]]
+        return tuple(
+            Exemplar(str(i), str(text), str(subject), visible(" ".join(comments) or str(description), _MAX_QUOTE))
+            for i, text, subject, comments, description in zip(*(rows[c] for c in _REMEMBERED), strict=True)
+        )
