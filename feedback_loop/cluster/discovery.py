@@ -14,13 +14,15 @@ from scipy.optimize import linear_sum_assignment
 
 from feedback_loop.cluster.exact import ExactVectors
 from feedback_loop.cluster.grouping import Grouping, Labels, group_rows
+from feedback_loop.cluster.novelty import Comparison
 from feedback_loop.cluster.place import similarities, similarity_among
 from feedback_loop.cluster.texts import Rows
 
 # Chosen on banking77_train (docs/benchmarks.md, "Patterns") and not since.
 _INHERITED = 0.5  # share of what is remembered of a pattern that its heir must hold
-_PART = 0.3  # share of remembered rows from which on a group without an inheritance is a part of a known pattern
+_PART = 0.3  # share of remembered rows from which on a group without an inheritance goes to the pattern of most
 _SEPARATE = 0.25  # quantile of how separate the known patterns are: a new one is at least as separate
+_CHANCE = 0.02  # that a failure which has always been there looks new
 _TRACKED = 4  # known patterns that it takes to know how separate patterns are
 _LOOSE = 3.0  # MADs below the median likeness within groups, from which on a group is noise
 _COMPARED = 2000  # texts of a group that are compared with one another, about
@@ -35,8 +37,7 @@ class Group:
         rows: places of the texts among those that were grouped.
         originals: those of them that are nobody's near-copies.
         pattern: index of the known pattern that they join; None for a group that no pattern holds.
-        parent: index of the known pattern that such a group is a part of, None for none.
-        taken: which of the parent's exemplars belong to the group.
+        parent: index of the known pattern that such a group was a part of before it had a name, None for none.
         reason: why no pattern holds it, or why it is noise.
         is_noise: no more alike than texts that nothing joins.
     """
@@ -45,7 +46,6 @@ class Group:
     pattern: int | None
     originals: Rows = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     parent: int | None = None
-    taken: tuple[int, ...] = ()
     reason: str = ""
     is_noise: bool = False
 
@@ -54,6 +54,7 @@ def discover(
     vectors: ExactVectors,
     copies_of: Rows,
     exemplars: Sequence[ExactVectors],
+    past: ExactVectors,
     *,
     least: int,
     most_remembered: int,
@@ -62,28 +63,30 @@ def discover(
     """Groups of texts, each in a known pattern or in none.
 
     A group inherits the pattern of which it holds most of what is remembered, one to one (Hungarian, Kuhn 1955), half
-    of it at least. One that inherits nothing is a part of a known pattern where much of it is remembered for one; else
-    it is new, if it is as separate from what is known as known patterns are from one another, and joins its nearest
-    pattern if not. What stands apart at the finest grain and is as separate is new as well: a new failure seldom starts
-    with more reports than the known one it resembles.
+    of it at least. One that inherits nothing goes to the pattern that much of it is remembered for; else it is new, if
+    it is as separate from what is known as known patterns are from one another, and joins its nearest pattern if not.
+    What stands apart at the finest grain and is as separate is new as well: a new failure seldom starts with more
+    reports than the known one it resembles. But what as large a share of people said in the weeks before is not new,
+    though no pattern was found for it then: it was a part of the nearest one.
 
     Args:
         vectors: of distinct texts of this week, shape (n, d).
         copies_of: the text that each is a near-copy of, its own place for one that is none; shape (n,).
         exemplars: of every known pattern.
+        past: of distinct texts of the weeks before, shape (m, d).
         least: texts that a group without a pattern needs.
         most_remembered: exemplars that are grouped, about; evenly from all patterns.
         seed: of the grouping.
     """
     if not len(vectors):
         return []
-    nodes = _Nodes.of(vectors, copies_of, exemplars, most_remembered)
+    nodes = _Nodes.of(vectors, copies_of, exemplars, past, most_remembered)
     grouping = group_rows(nodes.vectors, nodes.known, seed)
     heirs = _inherit(grouping.labels, nodes.known)
     bar = nodes.bar(grouping.labels, heirs, least)
     labels = _set_apart(grouping, heirs, nodes, bar, least)
     groups = [
-        _fall(nodes, np.flatnonzero(labels == number), heirs.get(number), set(heirs.values()), bar, least)
+        _fall(nodes, np.flatnonzero(labels == number), heirs.get(number), bar, least)
         for number in range(int(labels.max()) + 1)
     ]
     groups = _mark_noise([one for one in groups if len(one.rows)], nodes, least)
@@ -97,14 +100,16 @@ class _Nodes:
     vectors: ExactVectors
     n_new: int
     known: Labels  # index of the pattern that a node is remembered for, -1 for a new one
-    exemplar: Labels  # which of that pattern's exemplars it is, -1 for a new one
     exemplars: Sequence[ExactVectors]
     texts: ExactVectors  # of all texts of this week
+    past: ExactVectors  # of texts of the weeks before
     of_text: Labels  # node of each
     first: Rows  # text of each new node
 
     @classmethod
-    def of(cls, texts: ExactVectors, copies_of: Rows, exemplars: Sequence[ExactVectors], most: int) -> "_Nodes":
+    def of(
+        cls, texts: ExactVectors, copies_of: Rows, exemplars: Sequence[ExactVectors], past: ExactVectors, most: int
+    ) -> "_Nodes":
         each = max(_FEWEST, most // max(1, len(exemplars)))
         shown = [np.unique(np.linspace(0, len(e) - 1, min(each, len(e))).round().astype(np.int64)) for e in exemplars]
         first, of_text = np.unique(copies_of, return_inverse=True)
@@ -113,9 +118,9 @@ class _Nodes:
             np.concatenate([texts[first], *(e[rows] for e, rows in zip(exemplars, shown, strict=True))]),
             len(first),
             np.concatenate([nobody, *(np.full(len(rows), p, dtype=np.int64) for p, rows in enumerate(shown))]),
-            np.concatenate([nobody, *shown]),
             exemplars,
             texts,
+            past,
             of_text,
             first,
         )
@@ -128,6 +133,11 @@ class _Nodes:
     def to_known(self) -> NDArray[np.float64]:
         """Similarity of every new text to every known pattern, shape (n_new, patterns)."""
         return similarities(self.vectors[: self.n_new], self.exemplars)
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """With the weeks before."""
+        return Comparison(self.texts, self.past, list(self.exemplars))
 
     def likeness(self, rows: Rows) -> float:
         """How alike new texts are to one another."""
@@ -185,32 +195,35 @@ def _set_apart(
     return labels
 
 
-def _fall(
-    nodes: _Nodes, members: Rows, heir_of: int | None, inherited: set[int], bar: tuple[float, float] | None, least: int
-) -> Group:
+def _fall(nodes: _Nodes, members: Rows, heir_of: int | None, bar: tuple[float, float] | None, least: int) -> Group:
     """What becomes of one group of nodes."""
     rows, old = members[members < nodes.n_new], members[members >= nodes.n_new]
     n_texts = len(nodes.texts_of(rows))
     if heir_of is not None or not len(rows):
         return Group(rows, heir_of)
     if len(old) >= _PART * len(members):
-        parent = int(np.bincount(nodes.known[old]).argmax())
-        taken = tuple(int(i) for i in nodes.exemplar[old[nodes.known[old] == parent]])
-        if n_texts + len(taken) >= least and parent in inherited:
-            return Group(
-                rows, None, parent=parent, taken=taken, reason=f"it took {len(taken)} of that pattern's members along"
-            )
-        return Group(rows, parent)
-    if bar is None and n_texts >= least:
-        return Group(rows, None, reason="too little was known before to compare with")
-    if bar is not None and n_texts >= least:
+        return Group(rows, int(np.bincount(nodes.known[old]).argmax()))
+    if n_texts >= least:
+        if bar is None:
+            return _new_or_part(nodes, rows, "too little was known before to compare with")
         separate = nodes.separation(rows, bar[0])
         if separate >= bar[1]:
             told = f"{separate:.2f} nearer to one another than to any known pattern; {bar[1]:.2f} is asked for"
-            return Group(rows, None, reason=told)
+            return _new_or_part(nodes, rows, told)
     if nodes.exemplars:
         return Group(rows, int(nodes.to_known[rows].mean(axis=0).argmax()))
     return Group(rows, None, reason=f"of fewer than {least} texts", is_noise=True)
+
+
+def _new_or_part(nodes: _Nodes, rows: Rows, told: str) -> Group:
+    """A group that stands apart: new, or a part of the nearest known pattern if people always said it."""
+    if not len(nodes.past):
+        return Group(rows, None, reason=told)
+    share = nodes.comparison.share(nodes.texts[nodes.texts_of(rows)])
+    told += f"; {share.n_now} of {share.n_week} texts say it, of {share.n_past} in the weeks before {share.n_before}"
+    if not nodes.exemplars or not share.n_before or share.p_value <= _CHANCE:
+        return Group(rows, None, reason=told)
+    return Group(rows, None, parent=int(nodes.to_known[rows].mean(axis=0).argmax()), reason=told)
 
 
 def _mark_noise(groups: list[Group], nodes: _Nodes, least: int) -> list[Group]:
@@ -223,7 +236,7 @@ def _mark_noise(groups: list[Group], nodes: _Nodes, least: int) -> list[Group]:
     lowest = float(np.median(alike) - _LOOSE * np.median(np.abs(alike - np.median(alike))))
     return [
         replace(one, reason=f"{likeness[id(one)]:.2f} alike; {lowest:.2f} is asked for", is_noise=True)
-        if one.pattern is None and one.parent is None and likeness.get(id(one), 1.0) < lowest
+        if one.pattern is None and likeness.get(id(one), 1.0) < lowest
         else one
         for one in groups
     ]

@@ -16,9 +16,10 @@ from feedback_loop.cluster.founding import found_patterns, founding_ids
 from feedback_loop.cluster.judging import GroupJudgement, Judge, Judged, Newcomer, hear, put_question
 from feedback_loop.cluster.life import Lineage
 from feedback_loop.cluster.memory import align_thresholds, learn, recall_vectors, threshold_of
+from feedback_loop.cluster.place import similarities
 from feedback_loop.cluster.policy import ClusterPolicy
 from feedback_loop.cluster.said import Said
-from feedback_loop.cluster.texts import Rows, near_copies
+from feedback_loop.cluster.texts import Rows, near_copies, once_per_user
 from feedback_loop.llm import Embedder
 from feedback_loop.records import PatternState
 
@@ -47,6 +48,7 @@ def find_patterns(
     week: date,
     said: Said,
     memory: Sequence[PatternState],
+    past: ExactVectors,
     embedder: Embedder,
     policy: ClusterPolicy,
     previous: Mapping[str, str],
@@ -55,23 +57,27 @@ def find_patterns(
     """The patterns of a week; arguments as of `cluster_week`, `memory` by pattern_id."""
     speaking = np.flatnonzero(said.vectors.any(axis=1))
     texts = said.texts.sample(speaking, policy.max_sample)
+    copies_of = near_copies([said.texts.texts[text] for text in texts])
+    heard = once_per_user(copies_of, said.users_of(texts))
+    texts, copies_of = texts[heard], np.searchsorted(heard, copies_of[heard])
     remembered = recall_vectors(memory, embedder)
     groups = discover(
         said.vectors[texts],
-        near_copies([said.texts.texts[text] for text in texts]),
+        copies_of,
         remembered,
+        past,
         least=policy.min_texts,
         most_remembered=policy.max_sample,
         seed=policy.seed,
     )
     groups = [replace(one, rows=texts[one.rows], originals=texts[one.originals]) for one in groups]
-    fresh = [one for one in groups if one.pattern is None and len(one.rows) + len(one.taken) >= policy.min_texts]
+    fresh = [one for one in groups if one.pattern is None and len(one.rows) >= policy.min_texts]
     ids = founding_ids(application, week, said, [one.rows for one in fresh], previous)
-    comers = [_Comer.of(i, one, memory, remembered, said, policy) for i, one in zip(ids, fresh, strict=True)]
+    comers = [_Comer.of(i, one, said, policy) for i, one in zip(ids, fresh, strict=True)]
     judgements = _judge(comers, memory, remembered, judge)
     founded = [one for one, row in zip(comers, judgements, strict=True) if row.judgement in {"new", "sub"}]
     patterns = [
-        *_remember(memory, remembered, groups, comers, founded, judgements, said, policy),
+        *_remember(memory, remembered, groups, comers, judgements, said, policy),
         *found_patterns(
             [one.newcomer.pattern_id for one in founded],
             [one.group.rows for one in founded],
@@ -85,11 +91,7 @@ def find_patterns(
     return Found(
         patterns=[replace(p, threshold=float(bar)) for p, bar in zip(patterns, aligned, strict=True)],
         new_ids=[row.pattern_id for row in judgements if row.judgement == "new"],
-        lineage=[
-            Lineage(row.pattern_id, "split_from", row.other_pattern_id, len(one.group.taken))
-            for one, row in zip(comers, judgements, strict=True)
-            if row.judgement == "sub" and row.other_pattern_id is not None
-        ],
+        lineage=_split(comers, judgements, memory, remembered),
         judgements=judgements,
     )
 
@@ -103,26 +105,15 @@ class _Comer:
     threshold: float
 
     @classmethod
-    def of(
-        cls,
-        pattern_id: str,
-        group: Group,
-        memory: Sequence[PatternState],
-        remembered: Sequence[ExactVectors],
-        said: Said,
-        policy: ClusterPolicy,
-    ) -> "_Comer":
-        taken = list(group.taken)
-        along = () if group.parent is None else tuple(memory[group.parent].exemplars[i] for i in taken)
-        old = said.vectors[:0] if group.parent is None else remembered[group.parent][taken]
-        sides = [np.concatenate([old, said.vectors[texts]]) for texts in (group.originals, group.rows)]
+    def of(cls, pattern_id: str, group: Group, said: Said, policy: ClusterPolicy) -> "_Comer":
+        sides = [said.vectors[texts] for texts in (group.originals, group.rows)]
         threshold = min(threshold_of(side, side) for side in sides)
-        texts = group.originals[learn(old, said.vectors[group.originals], threshold, policy.max_exemplars)]
-        known = np.concatenate([old, said.vectors[texts]])
+        nothing = said.vectors[:0]
+        texts = group.originals[learn(nothing, sides[0], threshold, policy.max_exemplars)]
         copies = np.setdiff1d(group.rows, group.originals)  # a letter first, then its variants while there is room
-        texts = np.concatenate([texts, copies[learn(known, said.vectors[copies], threshold, policy.max_exemplars)]])
-        vectors = np.concatenate([old, said.vectors[texts]])
-        return cls(Newcomer(pattern_id, (*along, *said.exemplars(texts)), vectors), group, threshold)
+        more = learn(said.vectors[texts], said.vectors[copies], threshold, policy.max_exemplars)
+        texts = np.concatenate([texts, copies[more]])
+        return cls(Newcomer(pattern_id, said.exemplars(texts), said.vectors[texts]), group, threshold)
 
 
 def _judge(
@@ -142,21 +133,35 @@ def _judge(
     return [hear(row, said, known) for row in decided]
 
 
+def _split(
+    comers: Sequence[_Comer],
+    judgements: Sequence[GroupJudgement],
+    memory: Sequence[PatternState],
+    remembered: Sequence[ExactVectors],
+) -> list[Lineage]:
+    """What each part was split from, and how much that is remembered there is nearer to the part."""
+    known = {pattern.pattern_id: own for pattern, own in zip(memory, remembered, strict=True)}
+    rows = []
+    for one, row in zip(comers, judgements, strict=True):
+        if row.judgement == "sub" and row.other_pattern_id is not None:
+            own = known[row.other_pattern_id]
+            to_part, to_own = similarities(own, [one.newcomer.vectors]), similarities(own, [own], to_others=True)
+            rows.append(Lineage(row.pattern_id, "split_from", row.other_pattern_id, int((to_part > to_own).sum())))
+    return rows
+
+
 def _remember(
     memory: Sequence[PatternState],
     remembered: Sequence[ExactVectors],
     groups: Sequence[Group],
     comers: Sequence[_Comer],
-    founded: Sequence[_Comer],
     judgements: Sequence[GroupJudgement],
     said: Said,
     policy: ClusterPolicy,
 ) -> list[PatternState]:
-    """The known patterns without what parts of them took along, with some of the texts that joined them."""
+    """The known patterns with some of the texts that joined them."""
     states = []
-    for index, pattern in enumerate(memory):
-        gone = {i for one in founded if one.group.parent == index for i in one.group.taken}
-        kept = [i for i in range(len(pattern.exemplars)) if i not in gone]
+    for index, (pattern, own) in enumerate(zip(memory, remembered, strict=True)):
         same = [
             one.group.originals
             for one, row in zip(comers, judgements, strict=True)
@@ -166,10 +171,10 @@ def _remember(
             [np.zeros(0, dtype=np.int64), *(g.originals for g in groups if g.pattern == index), *same]
         )
         joined = joined.astype(np.int64)
-        own, texts, threshold = remembered[index][kept], said.vectors[joined], pattern.threshold
+        texts, threshold = said.vectors[joined], pattern.threshold
         if len(joined) >= _ENOUGH:
             threshold = threshold_of(texts, own)
         chosen = joined[learn(own, texts, threshold, policy.max_exemplars)]
-        exemplars = (*(pattern.exemplars[i] for i in kept), *said.exemplars(chosen))
+        exemplars = (*pattern.exemplars, *said.exemplars(chosen))
         states.append(replace(pattern, exemplars=exemplars, threshold=threshold))
     return states

@@ -18,10 +18,10 @@ from feedback_loop.llm import Vectors
 Labels = NDArray[np.int64]
 
 # Chosen on banking77_train (docs/benchmarks.md, "Patterns") and not since.
-_NEIGHBOURS, _POWER, _LEAST, _MOST = 0.13, 0.64, 2, 40  # k = .13 n^.64, within these
+_NEIGHBOURS, _LEAST, _MOST = 0.28, 6, 40  # k = .28 sqrt n, within these
 _GRAINS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 6.0, 9.0, 13.0)  # resolutions of the modularity
 _FINEST = 30.0
-_SMALL = 4  # rows in the group of the median row, below which a grain is dust
+_SMALL, _DUST = 4, 0.65  # rows in the group of the median row, below which (of .65 sqrt n as well) a grain is dust
 _FEWEST = 6  # rows of which sub-samples can be taken
 _TOLERANCE = 0.03  # of adjusted mutual information
 _N_SAMPLES, _SHARE = 4, 0.8  # sub-samples, and the share of the rows in each
@@ -90,8 +90,8 @@ def _stable_grain(vectors: ExactVectors, seed: int) -> float:
     alike: dict[float, float] = {}
     for grain in _GRAINS:
         whole = _communities(graph, grain, seed)
-        if alike and np.median(np.bincount(whole)[whole]) < _SMALL:
-            break  # dust agrees with dust
+        if alike and np.median(np.bincount(whole)[whole]) < max(_SMALL, _DUST * n**0.5):
+            break  # dust agrees with dust, and a group that no week fills again is no pattern
         parts = [_communities(sample, grain, seed) for sample in samples]
         scores = [adjusted_mutual_info_score(whole[rows], part) for rows, part in zip(kept, parts, strict=True)]
         alike[grain] = round(float(np.mean(scores)), 6)
@@ -189,7 +189,7 @@ def _vote(labels: Labels, voters: Labels, is_new: NDArray[np.bool_]) -> Labels:
 
 
 def _n_neighbours(n: int) -> int:
-    return min(int(np.clip(round(_NEIGHBOURS * n**_POWER), _LEAST, _MOST)), n - 1)
+    return min(int(np.clip(round(_NEIGHBOURS * n**0.5), _LEAST, _MOST)), n - 1)
 
 
 def _nearest(vectors: ExactVectors, k: int) -> Labels:

@@ -15,6 +15,7 @@ class ClusterPolicy:
         min_texts: distinct texts that a new pattern needs, and, with what it remembers, a confirmed one.
         min_users: distinct users in one week that confirm a pattern; until then it is a candidate.
         max_exemplars: remembered members of a pattern.
+        past_weeks: weeks before, in which nobody may have said what is to be called new.
         dormant_weeks: weeks with data, but without a member until a pattern is dormant and a candidate forgotten.
         seed: of sub-samples and communities. Another seed is another opinion on the same texts.
     """
@@ -23,9 +24,12 @@ class ClusterPolicy:
     min_texts: int = 5
     min_users: int = 3
     max_exemplars: int = 25
+    past_weeks: int = 8
     dormant_weeks: int = 4
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_between(self, 1, inf, "max_sample", "min_texts", "min_users", "max_exemplars", "dormant_weeks")
+        check_between(
+            self, 1, inf, "max_sample", "min_texts", "min_users", "max_exemplars", "past_weeks", "dormant_weeks"
+        )
         check_between(self, 0, inf, "seed")

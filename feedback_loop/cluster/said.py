@@ -42,6 +42,11 @@ class Said:
         """All events with one of these texts."""
         return self.events.iloc[self.texts.rows_of(texts)]
 
+    def users_of(self, texts: Rows) -> list[str | None]:
+        """Who said each of these texts first; None for nobody who is known."""
+        users = self.events["user_hash"].iloc[self.texts.first[texts]]
+        return [str(user) if pd.notna(user) else None for user in users]
+
     def exemplars(self, texts: Rows) -> tuple[Exemplar, ...]:
         """The first event with each of these texts, as it is remembered."""
         rows = self.events.iloc[self.texts.first[texts]]

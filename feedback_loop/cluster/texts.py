@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 Rows = NDArray[np.int64]
 
-_COPY = 0.55  # share of all their words that two near-copies have in common (Jaccard)
+_COPY = 0.8  # share of all their words that two near-copies have in common (Jaccard)
 _BLOCK = 1024
 
 
@@ -53,6 +53,10 @@ class DistinctTexts:
         wanted = np.zeros(len(self.texts), dtype=bool)
         wanted[texts] = True
         return np.flatnonzero(wanted[self.of_row])
+
+    def some(self, size: int) -> list[str]:
+        """At most `size` of the texts."""
+        return [self.texts[text] for text in self.sample(np.arange(len(self.texts)), size)]
 
     def sample(self, among: Rows, size: int) -> Rows:
         """At most `size` of some texts, in order, chosen by a hash of what they say."""
@@ -93,6 +97,23 @@ def near_copies(texts: Sequence[str]) -> Rows:
             alike = (both >= _COPY * (size[place] + size[others] - both)) & (others < place)
             leader[place] = next((int(o) for o in others[alike] if leader[o] == o), place)
     return leader
+
+
+def once_per_user(copies_of: Rows, users: Sequence[str | None]) -> Rows:
+    """The texts that are not near-copies of what their own user has said before: places, in order.
+
+    Args:
+        copies_of: the text that each is a near-copy of, shape (n,).
+        users: who said each; of nobody's texts all are kept.
+    """
+    heard: set[tuple[int, str]] = set()
+    kept = []
+    for place, (leader, user) in enumerate(zip(copies_of.tolist(), users, strict=True)):
+        if user is None or (leader, user) not in heard:
+            kept.append(place)
+        if user is not None:
+            heard.add((leader, user))
+    return np.array(kept, dtype=np.int64)
 
 
 def words_of(text: str) -> list[str]:

@@ -57,6 +57,7 @@ def cluster_week(
     previous: Mapping[str, str] | None = None,
     merges: Mapping[str, str] | None = None,
     judge: Judge | None = None,
+    past: Sequence[str] = (),
 ) -> WeekPatterns:
     """The week's patterns and their members: groups first, together with all that is remembered, then every event.
 
@@ -72,12 +73,14 @@ def cluster_week(
             is mostly one of them again takes its id, though late facts may have moved the medoid.
         merges: pattern_id -> pattern_id of the pattern that people merged it into; its members count there.
         judge: who has a say in what is new; without one the gate decides.
+        past: `failure_text` of the weeks before: what as large a share of people said then is not new now.
     """
     events = events.sort_values("interaction_id", kind="stable").reset_index(drop=True)
     memory = sorted(memory, key=lambda p: p.pattern_id)
     is_inferred = events["is_inferred"].to_numpy(dtype=bool)
     said = Said.of(events[~is_inferred], embedder)
-    found = find_patterns(application, week, said, memory, embedder, policy, previous or {}, judge)
+    before = encode_exactly(embedder, DistinctTexts.of(past).some(policy.max_sample))
+    found = find_patterns(application, week, said, memory, before, embedder, policy, previous or {}, judge)
     placed = _place_said(said, found.patterns, embedder)
     inferred = _place_inferred(events[is_inferred], said, placed, embedder)
     memberships = pd.concat(

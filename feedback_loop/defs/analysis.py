@@ -124,6 +124,7 @@ class KnownWeek:
         week: Monday.
         events: what `cluster_week` reads.
         memory: the newest states before the week.
+        past: what people said in the weeks before.
         founded: interaction_id -> pattern_id of the patterns that the week founded when it last ran.
         decided: what people said of its patterns.
     """
@@ -132,11 +133,12 @@ class KnownWeek:
     week: date
     events: pd.DataFrame
     memory: list[PatternState]
+    past: list[str]
     founded: dict[str, str]
     decided: EffectiveDecisions
 
     @classmethod
-    def read(cls, database: Database, application: str, week: date) -> "KnownWeek":
+    def read(cls, database: Database, application: str, week: date, policy: ClusterPolicy) -> "KnownWeek":
         """In one transaction."""
         with database.begin() as conn:
             return cls(
@@ -144,6 +146,7 @@ class KnownWeek:
                 week=week,
                 events=negatives.read_events(conn, application, week, Window.of_week(week).end),
                 memory=patterns.load_memory(conn, application, before=week),
+                past=negatives.read_past_texts(conn, application, week, policy.past_weeks, policy.max_sample),
                 founded=patterns.founded_in(conn, application, week),
                 decided=decisions.load_effective(conn, application).get(application, UNDECIDED),
             )
@@ -163,9 +166,17 @@ class KnownWeek:
         return self._cluster(encoder, other, founded, judge.again)
 
     def _cluster(self, encoder: Embedder, policy: ClusterPolicy, founded: dict[str, str], judge: Judge) -> WeekPatterns:
-        merges = self.decided.merges
         return cluster_week(
-            self.application, self.week, self.events, self.memory, encoder, policy, founded, merges, judge=judge
+            self.application,
+            self.week,
+            self.events,
+            self.memory,
+            encoder,
+            policy,
+            previous=founded,
+            merges=self.decided.merges,
+            judge=judge,
+            past=self.past,
         )
 
     def save(self, database: Database, found: WeekPatterns, encoder: Embedder, settings: Settings) -> None:

@@ -169,7 +169,8 @@ def failure_patterns(
     with database.begin() as conn:
         applications = weeks.list_applications(conn, window_of(week))
     for application in applications:
-        known, judge = KnownWeek.read(database, application, week), WeekJudge(opener, application, spent)
+        known = KnownWeek.read(database, application, week, policy)
+        judge = WeekJudge(opener, application, spent)
         found = known.find(encoder, policy, judge)
         known.save(database, found, encoder, settings)
         again = known.find_again(found, encoder, policy, judge)

@@ -60,12 +60,10 @@ def test_the_normal_form_is_its_own(text: str) -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 100), st.integers(0, 3))
-def test_every_text_is_in_one_group_and_each_exemplar_is_taken_at_most_once(seed: int, n_known: int) -> None:
+def test_every_text_is_in_one_group(seed: int, n_known: int) -> None:
     vectors = encode_exactly(EMBEDDER, TEXTS)
     known = [encode_exactly(EMBEDDER, [said(kind, n) for n in range(100, 112)]) for kind in KINDS[:n_known]]
-    groups = discover(vectors, near_copies(TEXTS), known, least=5, most_remembered=6000, seed=seed)
+    groups = discover(vectors, near_copies(TEXTS), known, vectors[:0], least=5, most_remembered=6000, seed=seed)
     rows = np.concatenate([group.rows for group in groups])
     assert sorted(rows) == list(range(len(TEXTS)))
-    taken = [(group.parent, i) for group in groups for i in group.taken]
-    assert len(taken) == len(set(taken))
     assert all(group.pattern is None or 0 <= group.pattern < n_known for group in groups)

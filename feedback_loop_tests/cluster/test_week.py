@@ -192,7 +192,7 @@ def link_patterns(found: WeekPatterns) -> list[PatternState]:
     return [p for p in found.states if kind_of(found).get(p.pattern_id) == {"link"}]
 
 
-@pytest.mark.parametrize(("n_texts", "is_founded"), [(11, False), (12, True)])
+@pytest.mark.parametrize(("n_texts", "is_founded"), [(11, False), (16, True)])
 def test_a_pattern_needs_distinct_texts_not_many_events(n_texts: int, is_founded: bool) -> None:
     found = cluster([*complaints("language"), *links(60, n_texts)], policy=replace(POLICY, min_texts=12))
     assert bool(link_patterns(found)) == is_founded
@@ -252,7 +252,10 @@ def test_inferred_events_go_where_those_about_the_same_go() -> None:
         )
         for n, one in enumerate(complaints(kind))
     ]
-    quiet = [*silent(5, "how do I return a pair of shoes number 4", "a"), *silent(5, "the weather on mars in summer", "b")]
+    quiet = [
+        *silent(5, "how do I return a pair of shoes number 4", "a"),
+        *silent(5, "the weather on mars in summer", "b"),
+    ]
     found = cluster([*told, *quiet])
     inferred = found.memberships[found.memberships["is_inferred"]]
     assert sorted(inferred["interaction_id"]) == [f"a-silent-{k:03}" for k in range(5)]
