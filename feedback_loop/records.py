@@ -113,6 +113,7 @@ class Exemplar:
     text: str  # the failure view
     subject: str = ""
     quote: str = ""  # as it was said; nothing is placed by it
+    sentence: str = ""  # what a model made of it; groups are found by it, nothing is placed by it
 
 
 @dataclass(frozen=True)
@@ -367,6 +368,7 @@ DESCRIPTIONS = FrameShape(
         "application": "str",
         "interaction_id": "str",
         "description": "str",  # for people
+        "sentence": "str",  # what a model wrote, empty where none did; finds groups, counts nothing
         "failure_text": "str",  # what is compared: the failure, without the words of its subject
         "subject_text": "str",
         "evidence": "str",  # comment | reason | edit | outcome | input

@@ -31,10 +31,12 @@ def test_the_analyst_sees_who_said_something_with_its_question_and_answer(is_pin
     assert reports[0].answer == "Restart the app now."
 
 
-def test_a_sentence_changes_no_count() -> None:
+def test_a_sentence_changes_nothing_that_is_counted() -> None:
     told = with_sentences(FRAME, FOUND, is_pinned=False)
     assert told["description"].tolist() == ["Answered in English.", *FRAME["description"][1:]]
-    pd.testing.assert_frame_equal(told.drop(columns="description"), FRAME.drop(columns="description"))
+    assert told["sentence"].tolist() == ["Answered in English.", "", "", ""]
+    changed = ["description", "sentence"]
+    pd.testing.assert_frame_equal(told.drop(columns=changed), FRAME.drop(columns=changed))
     pd.testing.assert_frame_equal(with_sentences(FRAME, Findings(), is_pinned=False), FRAME)
 
 

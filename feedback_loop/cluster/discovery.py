@@ -56,6 +56,8 @@ def discover(
     exemplars: Sequence[ExactVectors],
     past: ExactVectors,
     *,
+    seen: ExactVectors,
+    seen_exemplars: Sequence[ExactVectors],
     least: int,
     most_remembered: int,
     seed: int,
@@ -74,6 +76,8 @@ def discover(
         copies_of: the text that each is a near-copy of, its own place for one that is none; shape (n,).
         exemplars: of every known pattern.
         past: of distinct texts of the weeks before, shape (m, d).
+        seen: of the texts, as groups are found by; shape (n, d). What becomes of a group is decided by `vectors`.
+        seen_exemplars: of the exemplars, likewise.
         least: texts that a group without a pattern needs.
         most_remembered: exemplars that are grouped, about; evenly from all patterns.
         seed: of the grouping.
@@ -81,7 +85,7 @@ def discover(
     if not len(vectors):
         return []
     nodes = _Nodes.of(vectors, copies_of, exemplars, past, most_remembered)
-    grouping = group_rows(nodes.vectors, nodes.known, seed)
+    grouping = group_rows(nodes.as_seen(seen, seen_exemplars), nodes.known, seed)
     heirs = _inherit(grouping.labels, nodes.known)
     bar = nodes.bar(grouping.labels, heirs, least)
     labels = _set_apart(grouping, heirs, nodes, bar, least)
@@ -97,7 +101,6 @@ def discover(
 class _Nodes:
     """What is grouped: n_new texts of this week that are nobody's copies, then remembered ones."""
 
-    vectors: ExactVectors
     n_new: int
     known: Labels  # index of the pattern that a node is remembered for, -1 for a new one
     exemplars: Sequence[ExactVectors]
@@ -105,6 +108,7 @@ class _Nodes:
     past: ExactVectors  # of texts of the weeks before
     of_text: Labels  # node of each
     first: Rows  # text of each new node
+    shown: Sequence[Rows]  # exemplars of each pattern that are grouped
 
     @classmethod
     def of(
@@ -115,7 +119,6 @@ class _Nodes:
         first, of_text = np.unique(copies_of, return_inverse=True)
         nobody = np.full(len(first), -1, dtype=np.int64)
         return cls(
-            np.concatenate([texts[first], *(e[rows] for e, rows in zip(exemplars, shown, strict=True))]),
             len(first),
             np.concatenate([nobody, *(np.full(len(rows), p, dtype=np.int64) for p, rows in enumerate(shown))]),
             exemplars,
@@ -123,7 +126,12 @@ class _Nodes:
             past,
             of_text,
             first,
+            shown,
         )
+
+    def as_seen(self, texts: ExactVectors, exemplars: Sequence[ExactVectors]) -> ExactVectors:
+        """Vectors of all nodes, out of those of all texts and exemplars."""
+        return np.concatenate([texts[self.first], *(e[rows] for e, rows in zip(exemplars, self.shown, strict=True))])
 
     def texts_of(self, rows: Rows) -> Rows:
         """Places of all texts of some new nodes, copies too."""
@@ -132,7 +140,7 @@ class _Nodes:
     @cached_property
     def to_known(self) -> NDArray[np.float64]:
         """Similarity of every new text to every known pattern, shape (n_new, patterns)."""
-        return similarities(self.vectors[: self.n_new], self.exemplars)
+        return similarities(self.texts[self.first], self.exemplars)
 
     @cached_property
     def comparison(self) -> Comparison:

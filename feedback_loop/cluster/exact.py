@@ -31,7 +31,7 @@ def encode_exactly(embedder: Embedder, texts: Sequence[str]) -> ExactVectors:
     return np.concatenate(parts)
 
 
-def round_exactly(vectors: Vectors) -> ExactVectors:
+def round_exactly(vectors: Vectors | NDArray[np.float64]) -> ExactVectors:
     """Unit rows as rows whose inner products are exact in float32."""
     return np.round(vectors * _STEPS).astype(np.float16) / np.float16(_STEPS)
 

@@ -15,7 +15,7 @@ from feedback_loop.cluster.exact import ExactVectors
 from feedback_loop.cluster.founding import found_patterns, founding_ids
 from feedback_loop.cluster.judging import GroupJudgement, Judge, Judged, Newcomer, hear, put_question
 from feedback_loop.cluster.life import Lineage
-from feedback_loop.cluster.memory import align_thresholds, learn, recall_vectors, threshold_of
+from feedback_loop.cluster.memory import align_thresholds, learn, recall_seen, recall_vectors, threshold_of
 from feedback_loop.cluster.place import similarities
 from feedback_loop.cluster.policy import ClusterPolicy
 from feedback_loop.cluster.said import Said
@@ -66,6 +66,8 @@ def find_patterns(
         copies_of,
         remembered,
         past,
+        seen=said.seen[texts],
+        seen_exemplars=recall_seen(memory, remembered, embedder),
         least=policy.min_texts,
         most_remembered=policy.max_sample,
         seed=policy.seed,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from feedback_loop.cluster.exact import ExactVectors, centrality, encode_exactly
 from feedback_loop.cluster.place import ITSELF, similarities, similarity_among
+from feedback_loop.cluster.said import see
 from feedback_loop.cluster.texts import Rows
 from feedback_loop.llm import Embedder
 from feedback_loop.records import PatternState
@@ -23,6 +24,17 @@ def recall_vectors(patterns: Sequence[PatternState], embedder: Embedder) -> list
     """Vectors of every pattern's exemplars, one array per pattern."""
     vectors = encode_exactly(embedder, [e.text for p in patterns for e in p.exemplars])
     return np.split(vectors, np.cumsum([len(p.exemplars) for p in patterns])[:-1]) if patterns else []
+
+
+def recall_seen(
+    patterns: Sequence[PatternState], vectors: Sequence[ExactVectors], embedder: Embedder
+) -> list[ExactVectors]:
+    """The same as groups are found by: half way to what a model wrote of each."""
+    if not patterns:
+        return []
+    sentences = [e.sentence for p in patterns for e in p.exemplars]
+    ends = np.cumsum([len(one) for one in vectors])[:-1]
+    return np.split(see(np.concatenate(vectors), sentences, embedder), ends)
 
 
 def threshold_of(texts: ExactVectors, others: ExactVectors) -> float:

@@ -4,39 +4,48 @@ Belongs here: their distinct texts and vectors, and an event as it is remembered
 nobody said anything (`subjects.py`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from feedback_loop.cluster.exact import ExactVectors, encode_exactly
+from feedback_loop.cluster.exact import ExactVectors, encode_exactly, round_exactly
 from feedback_loop.cluster.texts import DistinctTexts, Rows
 from feedback_loop.llm import Embedder
 from feedback_loop.records import Exemplar
 from feedback_loop.redaction import visible
 
 _MAX_QUOTE = 300  # characters of what an exemplar said
-_REMEMBERED = ("interaction_id", "failure_text", "subject_text", "comments", "description")
+_REMEMBERED = ("interaction_id", "failure_text", "subject_text", "comments", "description", "sentence")
 
 
 @dataclass(frozen=True)
 class Said:
     """Events, what they say, and where that lies.
 
+    Two views: `vectors` of the words, by which texts are placed and counted, and `seen`, half way between these and
+    what a model wrote of the event, by which groups are found. Where nothing was written they are the same.
+
     Attributes:
         events: one row each, sorted by interaction_id.
         texts: their distinct failure texts.
         vectors: of the distinct texts, shape (texts, d).
+        seen: of the same texts, shape (texts, d).
     """
 
     events: pd.DataFrame
     texts: DistinctTexts
     vectors: ExactVectors
+    seen: ExactVectors
 
     @classmethod
     def of(cls, events: pd.DataFrame, embedder: Embedder) -> "Said":
         """Events of a frame that is sorted by interaction_id."""
         texts = DistinctTexts.of(events["failure_text"].tolist())
-        return cls(events.reset_index(drop=True), texts, encode_exactly(embedder, texts.texts))
+        vectors = encode_exactly(embedder, texts.texts)
+        sentences = events["sentence"].iloc[texts.first].tolist()
+        return cls(events.reset_index(drop=True), texts, vectors, see(vectors, sentences, embedder))
 
     def rows_of(self, texts: Rows) -> pd.DataFrame:
         """All events with one of these texts."""
@@ -51,6 +60,21 @@ class Said:
         """The first event with each of these texts, as it is remembered."""
         rows = self.events.iloc[self.texts.first[texts]]
         return tuple(
-            Exemplar(str(i), str(text), str(subject), visible(" ".join(comments) or str(description), _MAX_QUOTE))
-            for i, text, subject, comments, description in zip(*(rows[c] for c in _REMEMBERED), strict=True)
+            Exemplar(
+                str(i), str(text), str(subject), visible(" ".join(said) or str(description), _MAX_QUOTE), str(sentence)
+            )
+            for i, text, subject, said, description, sentence in zip(*(rows[c] for c in _REMEMBERED), strict=True)
         )
+
+
+def see(vectors: ExactVectors, sentences: Sequence[str], embedder: Embedder) -> ExactVectors:
+    """Vectors half way to those of the sentences; where there is no sentence, as they are."""
+    written = np.array([bool(sentence) for sentence in sentences], dtype=bool)
+    if not written.any():
+        return vectors
+    of_sentence = encode_exactly(embedder, [sentence for sentence in sentences if sentence])
+    both = vectors[written].astype(np.float64) + of_sentence.astype(np.float64)
+    length = np.sqrt((both**2).sum(axis=1, keepdims=True))
+    seen = vectors.copy()
+    seen[written] = round_exactly(both / np.where(length > 0, length, 1.0))
+    return seen

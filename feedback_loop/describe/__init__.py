@@ -68,6 +68,7 @@ def describe_failures(texts: pd.DataFrame, policy: DescribePolicy) -> pd.DataFra
     frame = texts[["application", "interaction_id"]].copy()
     for i, name in enumerate(("description", "failure_text", "subject_text", "evidence")):
         frame[name] = [d[i] for d in described]
+    frame.insert(3, "sentence", "")
     frame["is_inferred"] = [d[3] == "input" for d in described]
     return DESCRIPTIONS.check(frame)
 

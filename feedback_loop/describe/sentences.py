@@ -3,8 +3,9 @@
 Belongs here: pure bookkeeping between `DESCRIPTIONS` and the analyst's reports. Does not belong here: asking
 (`llm/analyst.py`).
 
-What is compared stays the offline view of every event, so that no count depends on how far a budget reached; a sentence
-is for people. Only where an application pins the describer is its sentence what is compared, of all events alike.
+What is placed and counted is the offline view of every event, so that no count depends on how far a budget reached; a
+sentence is for people, and helps to find groups. Only where an application pins the describer is its sentence what is
+compared, of all events alike.
 """
 
 import pandas as pd
@@ -46,7 +47,10 @@ def with_sentences(frame: pd.DataFrame, found: Findings[Description], *, is_pinn
     """
     written = {i: d.failure for i, d in found.found.items() if d.failure}
     ids = frame["interaction_id"].tolist()
-    told = frame.assign(description=[written.get(i, d) for i, d in zip(ids, frame["description"], strict=True)])
+    told = frame.assign(
+        description=[written.get(i, d) for i, d in zip(ids, frame["description"], strict=True)],
+        sentence=[written.get(i, "") for i in ids],
+    )
     if is_pinned:
         told["failure_text"] = [written.get(i, "") for i in ids]
         told["is_inferred"] = [i not in written for i in ids]

@@ -189,8 +189,8 @@ def negative_ids(conn: Connection, week: date) -> list[str]:
 def read_events(conn: Connection, application: str, week: date, known_before: datetime) -> pd.DataFrame:
     """A week's negatives with their descriptions and texts, one application: what `cluster_week` reads."""
     query = """
-        select interaction_id, n.severity, n.user_hash, d.description, d.failure_text, d.subject_text, d.evidence,
-               d.is_inferred
+        select interaction_id, n.severity, n.user_hash, d.description, d.sentence, d.failure_text, d.subject_text,
+               d.evidence, d.is_inferred
         from feedback_loop.negative_feedback n join feedback_loop.failure_descriptions d
              using (application, week, interaction_id)
         where application = :application and week = :week order by interaction_id
@@ -233,8 +233,8 @@ def read_descriptions(
 ) -> pd.DataFrame:
     """What this describer wrote of these interactions. Frame `records.DESCRIPTIONS`; what it did not is absent."""
     query = """
-        select distinct on (interaction_id) application, interaction_id, description, failure_text, subject_text,
-               evidence, is_inferred
+        select distinct on (interaction_id) application, interaction_id, description, sentence, failure_text,
+               subject_text, evidence, is_inferred
         from feedback_loop.failure_descriptions
         where application = :application and interaction_id = any(:ids) and describer_version = :version
         order by interaction_id, week desc

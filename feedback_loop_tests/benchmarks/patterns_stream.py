@@ -174,6 +174,7 @@ def _week(
             "description": [text for text, _, _ in said],
             "failure_text": [text for text, _, _ in said],
             "subject_text": "",
+            "sentence": "",
             "evidence": "comment",
             "is_inferred": False,
             "user_input": "",

@@ -8,7 +8,7 @@ from feedback_loop.clients.embeddings import StaticEmbedder
 from feedback_loop.cluster.discovery import discover
 from feedback_loop.cluster.exact import encode_exactly
 from feedback_loop.cluster.grouping import group_texts
-from feedback_loop.cluster.texts import near_copies, normal_form, words_of
+from feedback_loop.cluster.texts import near_copies, normal_form, once_per_user, words_of
 from feedback_loop_tests.factories import said
 
 EMBEDDER = StaticEmbedder()
@@ -53,6 +53,11 @@ def test_a_near_copy_shares_most_words_with_an_original(texts: list[str]) -> Non
             assert len(one & other) >= 0.5 * len(one | other)
 
 
+def test_what_a_user_says_again_in_nearly_the_same_words_is_heard_once() -> None:
+    copies_of = np.array([0, 0, 2, 0, 0, 2])
+    assert once_per_user(copies_of, ["a", "a", "a", "b", None, None]).tolist() == [0, 2, 3, 4, 5]
+
+
 @given(st.text(max_size=40))
 def test_the_normal_form_is_its_own(text: str) -> None:
     assert normal_form(normal_form(text)) == normal_form(text)
@@ -63,7 +68,17 @@ def test_the_normal_form_is_its_own(text: str) -> None:
 def test_every_text_is_in_one_group(seed: int, n_known: int) -> None:
     vectors = encode_exactly(EMBEDDER, TEXTS)
     known = [encode_exactly(EMBEDDER, [said(kind, n) for n in range(100, 112)]) for kind in KINDS[:n_known]]
-    groups = discover(vectors, near_copies(TEXTS), known, vectors[:0], least=5, most_remembered=6000, seed=seed)
+    groups = discover(
+        vectors,
+        near_copies(TEXTS),
+        known,
+        vectors[:0],
+        seen=vectors,
+        seen_exemplars=known,
+        least=5,
+        most_remembered=6000,
+        seed=seed,
+    )
     rows = np.concatenate([group.rows for group in groups])
     assert sorted(rows) == list(range(len(TEXTS)))
     assert all(group.pattern is None or 0 <= group.pattern < n_known for group in groups)

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -29,6 +29,7 @@ def event(interaction_id: str, description: str, **fields: Any) -> dict[str, Any
         "severity": 2,
         "user_hash": f"user of {interaction_id}",
         "description": description,
+        "sentence": "",
         "failure_text": description,
         "subject_text": "Where do I see my invoice?",
         "evidence": "comment",
@@ -53,9 +54,10 @@ def cluster(
     week: date = W1,
     policy: ClusterPolicy = POLICY,
     application: str = "shop",
+    past: Sequence[str] = (),
 ) -> WeekPatterns:
     frame = pd.DataFrame(list(events), columns=list(event("", "")))
-    return cluster_week(application, week, frame, list(memory), EMBEDDER, policy)
+    return cluster_week(application, week, frame, list(memory), EMBEDDER, policy, past=past)
 
 
 def links(n: int = 30, n_texts: int = 6, prefix: str = "i", **fields: Any) -> list[dict[str, Any]]:
@@ -152,6 +154,42 @@ def test_a_new_failure_founds_its_own_pattern_beside_the_known(first: WeekPatter
     assert second.new_pattern_ids
     assert all(kinds[pattern_id] == {"sum"} for pattern_id in second.new_pattern_ids)
     assert not [p for p, held in kinds.items() if "sum" in held and p not in second.new_pattern_ids]
+
+
+def test_what_people_said_before_is_a_part_and_not_new(first: WeekPatterns) -> None:
+    events = complaints("language sum", prefix="j")
+    always = [said(kind, n) for kind in ("language", "sum") for n in range(42)]
+    found = cluster(events, first.states, W2, past=always)
+    sums = {p for p, kinds in kind_of(found).items() if kinds == {"sum"}}
+    assert sums
+    assert found.new_pattern_ids == ()
+    decided = {j.pattern_id: j for j in found.judgements if j.pattern_id in sums}
+    assert {j.judgement for j in decided.values()} == {"sub"}
+    assert all("in the weeks before" in j.reason for j in decided.values())
+    assert {(row.pattern_id, row.relation) for row in found.lineage} == {(p, "split_from") for p in sums}
+    rare = cluster(events, first.states, W2, past=[said("language", n) for n in range(42)] + [said("sum", 0)])
+    assert rare.new_pattern_ids  # one who said it before is no reason
+
+
+def test_near_copies_of_one_user_found_nothing() -> None:
+    bot = [event(f"b-{n}", f"buy watches at this shop now please everybody go there ({n})") for n in range(40)]
+    alone = [one | {"user_hash": "bot"} for one in bot]
+    crowd = cluster([*complaints("language"), *bot])
+    assert [p for p, kinds in kind_of(crowd).items() if len(kinds) > 1]
+    assert {kind for kinds in kind_of(cluster([*complaints("language"), *alone])).values() for kind in kinds} == {
+        "language"
+    }
+
+
+def test_what_a_model_wrote_finds_groups_and_places_nothing() -> None:
+    words = ["quark sillium", "bontro vlex", "mirp handle", "oswin grate", "pelt urn", "zaffre nook", "kelp dory"]
+    odd = [event(f"i-odd-{n:02}", f"{words[n % 7]} {words[n // 7]}") for n in range(28)]
+    told = [one | {"sentence": f"The link to the {n % 5} page is broken."} for n, one in enumerate(odd)]
+    without, with_ = (cluster([*complaints("language"), *events]) for events in (odd, told))
+    groups = [{p for p, kinds in kind_of(found).items() if kinds == {"odd"}} for found in (without, with_)]
+    assert groups[0] != groups[1]
+    placed = [place_events(pd.DataFrame(events), with_.states, EMBEDDER) for events in (odd, told)]
+    pd.testing.assert_frame_equal(*placed)  # whoever had money for a sentence is counted no other way
 
 
 def test_a_pattern_returns_to_its_id_after_silence(first: WeekPatterns) -> None:

@@ -72,6 +72,7 @@ failure_descriptions = sa.Table(
     column("description", Text),  # for people: what the model wrote, else what was said, chose or changed
     column("failure_text", Text, default="''"),  # what is compared: the failure without the words of its subject
     column("subject_text", Text, default="''"),
+    column("sentence", Text, default="''"),  # what the model wrote of it
     column("evidence", Text),
     column("is_inferred", Boolean),
     column("describer_version", Text),

@@ -143,6 +143,11 @@ def upgrade() -> None:
         sa.Column("subject_text", sa.Text(), server_default=sa.text("''"), nullable=False),
         schema="feedback_loop",
     )
+    op.add_column(
+        "failure_descriptions",
+        sa.Column("sentence", sa.Text(), server_default=sa.text("''"), nullable=False),
+        schema="feedback_loop",
+    )
     op.add_column("llm_calls", sa.Column("week", sa.Date(), nullable=True), schema="feedback_loop")
     op.add_column(
         "llm_calls",
@@ -202,6 +207,7 @@ def downgrade() -> None:
     op.drop_column("llm_calls", "request_hash", schema="feedback_loop")
     op.drop_column("llm_calls", "prompt_version", schema="feedback_loop")
     op.drop_column("llm_calls", "week", schema="feedback_loop")
+    op.drop_column("failure_descriptions", "sentence", schema="feedback_loop")
     op.drop_column("failure_descriptions", "subject_text", schema="feedback_loop")
     op.drop_column("failure_descriptions", "failure_text", schema="feedback_loop")
     op.drop_table("text_vectors", schema="feedback_loop")
