@@ -1,7 +1,9 @@
 """What goes wrong in words: per planted failure, the bad outputs, the complaints about them and the corrections.
 
-Belongs here: only text. Slots are `{order} {product} {other} {subject} {amount} {total} {minutes}`. Complaints of one
-failure differ in words, not only in slots, and the subject of the question never tells which failure it is.
+Belongs here: only text. Slots are `{order} {product} {other} {subject} {amount} {total} {minutes}`. A complaint is a
+small grammar: of each bracket group, `[dead|broken]`, one way is said; groups are not nested. The complaints of one
+failure share the words that name it, as people do, and leave those of the other failures alone; the subject of the
+question never tells which failure it is.
 """
 
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FailureTexts:
-    """Templates of one planted failure."""
+    """Templates of one planted failure; only those of complaints have bracket groups."""
 
     outputs: tuple[str, ...]
     complaints: tuple[str, ...]
@@ -25,18 +27,20 @@ FAILURE_TEXTS = {
             "The plans differ in seats and storage, the first has fewer seats, the second more, the third both.",
         ),
         complaints=(
-            "I asked for a numbered list and got one long paragraph",
-            "asked for a table, got prose again",
-            "please use bullet points when someone asks for bullet points",
-            "the steps should be a numbered list, not a block of text",
-            "told it twice to answer as a table, it ignored the format",
-            "wall of text although I wanted step by step instructions with numbers",
-            "format ignored: I requested csv rows for {product} and it wrote sentences",
-            "why can't it give the {subject} steps as a list like I asked",
-            "no table. just running text. I said table.",
-            "did not follow the format I asked for, everything in one paragraph",
-            "wanted a checklist to print, received an essay without any bullets",
-            "instructions about the layout are ignored, I need the list as bullets",
+            "I [asked for|wanted|requested|needed] a [numbered list|table|list of steps|checklist] and got "
+            "[one paragraph|plain prose|running text]",
+            "it [ignored|did not follow] the [format|list format|table format] I [asked for|wanted|requested]",
+            "[prose|running text|one big paragraph] [again|once more|as always], although I "
+            "[asked for|requested|wanted] [bullet points|a table|a numbered list]",
+            "the [steps|plans] should be [a numbered list|a table|bullet points], not [a paragraph|prose|running text]",
+            "[no list|no table|no bullets|no numbers], just [prose|a paragraph|running text], I "
+            "[said|asked for|requested] [a table|a list|bullet points]",
+            "please [use|keep to|follow] the [list|table|bullet point] format [I asked for|that was requested] "
+            "[and no paragraphs|instead of prose]",
+            "[told|asked] it [twice|three times|clearly] to [format the steps as|write|answer with] a "
+            "[list|table|numbered list], [still prose|still one paragraph|format ignored]",
+            "why [can't|won't] it [write|give me|format] the steps as [bullets|a list|a table] "
+            "[like I asked|when I ask for it|instead of prose]",
         ),
         foreign=(
             "ich wollte eine nummerierte Liste und bekam nur Fließtext",
@@ -57,18 +61,18 @@ FAILURE_TEXTS = {
             "Let me first restate your question, then explain the terms, then summarise, and then come to the point.",
         ),
         complaints=(
-            "way too long, the answer is in the last sentence",
-            "too much introduction before it gets to the point",
-            "had to scroll through three screens to find a yes or no",
-            "so wordy, I just needed one line",
-            "long-winded. half of it repeats my own question",
-            "please shorten this, nobody reads so much text about a {subject}",
-            "endless rambling before the actual answer",
-            "cut the background story and just tell me",
-            "the useful part is buried under a long preamble",
-            "five paragraphs for a simple question, be brief",
-            "it restates everything and takes forever to say anything, too verbose",
-            "too long to read on my phone",
+            "[way|far|much] too [long|wordy|long-winded], the [point|useful part|actual answer] "
+            "[comes at the very end|is in the last line|is buried]",
+            "too much [introduction|preamble|rambling] before it [gets|comes] to the [point|useful part|actual answer]",
+            "please be [brief|short], nobody reads such [a long|a wordy|an endless] [introduction|preamble|answer]",
+            "had to [scroll|read|wade] through [three screens|five screens|half a novel] of "
+            "[rambling|preamble|introduction] [for a yes or no|to get to the point]",
+            "so [wordy|long-winded|verbose|long], I [just|only] needed [one line|a short answer|a yes or no]",
+            "[endless|long|lengthy] [rambling|preamble|background], then "
+            "[one short line|one useful line|a yes or no] at the [very end|end]",
+            "[cut|skip|drop] the [long introduction|preamble|background story|rambling] and [get|come] to the point",
+            "the useful answer is [buried|hidden] under [a long preamble|a wordy introduction|endless rambling]",
+            "it takes forever to [say anything|get to the point|say yes or no], [too verbose|too wordy|far too long]",
         ),
         foreign=("viel zu lang, die Antwort steht erst ganz am Ende", "beaucoup trop long, allez droit au but"),
         corrections=("Yes, within 14 days.", "No. {product} does not include it."),
@@ -80,18 +84,16 @@ FAILURE_TEXTS = {
             "Woohoo! Order {order} is on an adventure! Relax and enjoy the suspense while we look into it, superstar!",
         ),
         complaints=(
-            "I am upset and it answers with jokes and smileys",
-            "very rude tone, it talks to me like to a child",
-            "condescending. it blamed me for not reading the terms",
-            "stop being so cheerful when my {subject} is a mess",
-            "the attitude is insulting, I expect politeness",
-            "sounds sarcastic, not friendly at all",
-            "no empathy whatsoever, cheerful nonsense while I lost money",
-            "patronising reply, as if the problem was my own fault",
-            "inappropriate tone for a complaint, please be respectful and serious",
-            "haha and superstar? this is not funny, unprofessional",
-            "felt mocked by the assistant",
-            "cold and impolite, not one word of apology",
+            "very [rude|condescending|sarcastic|impolite] tone, I [expect|want] [respect|politeness|an apology]",
+            "the tone is [rude|insulting|condescending|sarcastic], it [talks to|treats] me like [a child|an idiot]",
+            "why is it so [cheerful|rude|sarcastic|condescending] when [I am upset|my {subject} is a mess|I am angry]",
+            "I am [upset|angry] and it replies [with jokes|in a cheerful tone|with smileys|in a sarcastic tone]",
+            "no [empathy|apology|respect], just [cheerful jokes|a rude tone|a sarcastic tone|condescending remarks]",
+            "[rude|condescending|insulting] [attitude|tone], it [blamed|lectured|mocked] me as if "
+            "[I was a child|it was my own fault]",
+            "please be [polite|respectful], this [cheerful|sarcastic|rude] tone is [insulting|inappropriate|not funny]",
+            "I felt [mocked|insulted|lectured] by the [rude tone|sarcastic attitude|cheerful jokes], "
+            "[no apology|no empathy|so impolite]",
         ),
         foreign=("unverschämter Ton, ich bin doch kein Kind", "tono muy grosero y sarcástico"),
         corrections=(
@@ -106,18 +108,19 @@ FAILURE_TEXTS = {
             "With your {subject} you pay {amount}, and shipping is free from an order value of 25 dollars.",
         ),
         complaints=(
-            "this is last year's price, {product} costs more now",
-            "quoted {amount} but the shop charges a different price",
-            "outdated pricing, the price list changed in autumn",
-            "old prices. checkout shows another amount",
-            "the plan has not cost {amount} since the new tariff came",
-            "wrong price, your website says something else today",
-            "it still uses the old price list from before the increase",
-            "price is out of date, I was charged more than it said",
-            "information about the fee is stale, these rates were replaced months ago",
-            "said {amount} for the {subject}, that was the former tariff",
-            "please update your prices, this one expired long ago",
-            "the number it gave is from the archived price sheet",
+            "the [price|pricing|price list] is [outdated|out of date|old|from last year], "
+            "[{product} costs more now|prices went up|the prices changed]",
+            "[outdated|old|expired] [price|prices|pricing], {product} [costs more|is more expensive|has a new price] "
+            "[now|today|since autumn]",
+            "it [quoted|said|named] {amount}, but [the shop|the checkout|your website] [shows|has|wants] a "
+            "[new|higher|different] price",
+            "it still [uses|quotes|has] the old [price list|prices|rates] from [last year|before the increase]",
+            "{amount} is the [old|former|outdated] price, [the price list changed|the rates went up|it costs more now]",
+            "please update your [price list|prices|pricing], {amount} is [outdated|last year's price|the old price]",
+            "the price for the {subject} is [outdated|from an old price list|not current], "
+            "[it costs more now|it is higher now|the shop has a new one]",
+            "it quoted [last year's|an outdated|an old] price [again|for {product}], the [price list|pricing] "
+            "[changed months ago|was updated]",
         ),
         foreign=("der Preis ist veraltet, im Shop steht ein anderer", "ce prix est ancien, le tarif a changé"),
         corrections=(
@@ -132,18 +135,20 @@ FAILURE_TEXTS = {
             "I have no documentation on {product} that answers this. Please look through the help centre yourself.",
         ),
         complaints=(
-            "there is a help article about exactly this, it did not find it",
-            "says no information found, but the help centre has a page on it",
-            "search came back empty although the documentation covers {subject}",
-            "couldn't find anything? first hit in your own knowledge base",
-            "no source given and claims nothing is documented",
-            "it doesn't know the article that I have open in another tab",
-            "told me no documentation exists for {product}, not true, I found the guide myself",
-            "sent me away to search the help centre on my own",
-            "no results again, does it have access to the docs at all",
-            "missing the relevant article, just says it has no information",
-            "your faq answers this in one line, the bot found nothing",
-            "I got nothing found for a topic with its own help page",
+            "there is a [help article|guide] about [just this|the {subject}], it [did not find it|has no information]",
+            "[says|claims] [there is no information|nothing is documented|it found nothing], but the "
+            "[help centre|documentation|faq] [covers|explains|describes] it",
+            "it [found nothing|found no article|has no information], although the "
+            "[help centre|documentation|knowledge base] [has an article on it|covers the {subject}]",
+            "it [couldn't|did not] find [the article|the help article|any documentation], I found [it|the guide] "
+            "[myself|in a second|at once] in the [help centre|faq]",
+            "no [article|guide|information] found [again|once more]? it is in the [help centre|faq|knowledge base]",
+            "[your own|the] [help centre|faq|documentation] [has an article|has a guide] on this, the bot "
+            "[found nothing|finds no information|could not find it]",
+            "sent me [away|off] to search the [help centre|documentation|faq] [on my own|by myself], it found "
+            "[nothing|no article|no information]",
+            "does it [search|know|read] the [help centre|documentation|knowledge base] at all? it found "
+            "[no article|nothing|no information] [again|on the {subject}]",
         ),
         foreign=(
             "findet den Hilfeartikel nicht, obwohl es ihn gibt",
@@ -161,18 +166,16 @@ FAILURE_TEXTS = {
             "For {other} customers this is easy: open the {other} app and follow the assistant.",
         ),
         complaints=(
-            "I own {product}, the answer is about {other}",
-            "this is the manual of a different device",
-            "wrong product, I never mentioned {other}",
-            "explains {other} although I asked about {product}",
-            "these instructions belong to another model, mine has no side button",
-            "mixed up {product} and {other}",
-            "not my product! I don't have {other}",
-            "it keeps describing a model I do not own",
-            "answer is for some other device in your range",
-            "off topic, talks about {other} all the time",
-            "please read the product name, I wrote {product}",
-            "the guide it used is for the other series, does not fit my device",
+            "I [own|have|bought] {product}, the [answer|manual] is for [{other}|some other model], "
+            "[another|a different|the wrong] [device|product]",
+            "[this is|it quotes|it used] the manual of [a different|another|the wrong] [device|product|model], "
+            "[mine is|I have|I own] {product}",
+            "[wrong|not my] [product|device|model], I [never mentioned|do not own|don't have] {other}",
+            "it [explains|describes] [another|a different|the wrong] [product|device|model], I [own|use] {product}",
+            "it [mixed up|confused] [two products|two devices|the models], mine is [{product}|not {other}|another one]",
+            "the [manual|answer] is for [another|a different|some other] [model|device|product], not [mine|{product}]",
+            "please check which [product|device|model] I [own|have|bought], [not {other}|this one is wrong]",
+            "[another|a different|the wrong] [device|model|product] again, mine [looks different|is {product}]",
         ),
         foreign=(
             "das ist die Anleitung für ein anderes Gerät",
@@ -189,16 +192,20 @@ FAILURE_TEXTS = {
             "Customers in the United States pay no customs on {product}. The {subject} follows state rules.",
         ),
         complaints=(
-            "I live in Austria, the rules it quotes are British",
-            "wrong country, this policy is for the US",
-            "applies UK law to an order in Spain",
-            "we are in Canada and it gives us the European conditions for the {subject}",
-            "different region! customs rules do not apply here",
-            "the policy for my country is another one, this is the american version",
-            "it assumes I am in England, I am not",
-            "quoted the terms of the wrong region for {product}",
-            "please check where the customer lives before you cite national regulations",
-            "these conditions are not valid in my country",
+            "I [live in|am in|order from] [Austria|Spain|Canada|Ireland], [these|the] [rules|conditions|terms] are "
+            "for [the UK|the US|another country]",
+            "wrong [country|region], these [rules|terms|laws] are [British|American|European|for another country]",
+            "it [applies|quotes|cites] [UK|US|British|American] [rules|law|conditions] "
+            "[to my country|although I live in Austria|to an order in Spain]",
+            "[rules|law|conditions] of [another|a different|the wrong] [country|region], not valid "
+            "[in Canada|in Austria|where I live]",
+            "other country, different [rules|laws|customs rules], I [am not|do not live] in [England|the US|the UK]",
+            "[please check|it should know] which [country|region] [I live in|the customer lives in|we are in] before "
+            "it [quotes|cites] [rules|laws|conditions]",
+            "the [rules|conditions|laws] in my [country|region] are [different|not the same], this is the "
+            "[British|American|UK] version",
+            "it [assumes|thinks] I am in [England|the US|the UK], these [rules|conditions] do not [apply|count] in "
+            "[Austria|Spain|my country]",
         ),
         foreign=("das gilt nur in England, ich wohne in Österreich",),
         corrections=("In Austria you have 14 days for the {subject}.",),
@@ -210,18 +217,20 @@ FAILURE_TEXTS = {
             "Go to the Power panel of {product}, tick Automatic {subject} and restart.",
         ),
         complaints=(
-            "that button does not exist",
-            "there is no such menu in {product}",
-            "invented setting, I looked everywhere in the settings page",
-            "made up an option that isn't there",
-            "no entry called advanced {subject} in my menu",
-            "hallucinated feature, support confirmed it never existed",
-            "I can't find the toggle it describes, I think it is fictional",
-            "sends me to a tab {product} doesn't have",
-            "describes a screen nobody has ever seen, pure fantasy",
-            "searched ten minutes for a checkbox that was invented by the bot",
-            "the menu path is imaginary, Settings has no Power panel",
-            "nonexistent option again",
+            "[that|this|the] [button|menu|option|setting|menu entry] "
+            "[does not exist|never existed|is invented|is made up], I [checked|looked in] the [settings|menus]",
+            "there is no such [button|menu|option|setting|tab] [in {product}|in the settings|anywhere in the menu]",
+            "[invented|made-up|imaginary|nonexistent] [menu|button|option|setting], I [looked|searched] everywhere "
+            "in the [settings|menus|app]",
+            "it [made up|invented|hallucinated] a [menu|button|setting|tab] that [does not exist|nobody has]",
+            "I [can't|cannot] find the [menu|button|toggle|option] it [describes|mentions|names], "
+            "[it does not exist|it is made up|pure invention]",
+            "there is no [button|menu entry|option|setting] [called|named] [advanced|smart|magic] {subject} in "
+            "[my menu|the settings|{product}]",
+            "it sends me to a [menu|settings tab|button] {product} [doesn't have|never had], "
+            "[it made that up|invented again|it does not exist]",
+            "[searched|looked] [ten minutes|half an hour|forever] for a [setting|menu|button|toggle] that "
+            "[does not exist|the bot made up|was invented]",
         ),
         foreign=("diesen Knopf gibt es gar nicht", "ese botón no existe en el menú"),
         corrections=(
@@ -236,18 +245,21 @@ FAILURE_TEXTS = {
             "I cannot assist with this topic as it could violate our guidelines.",
         ),
         complaints=(
-            "it refuses to answer a harmless question",
-            "says it can't help for security reasons, I only asked about my {subject}",
-            "why is this unsafe?? totally normal question",
-            "refused. again. no reason given",
-            "declined to help and mentioned guidelines that make no sense",
-            "nothing dangerous about {product}, yet it won't talk about it",
-            "I'm not a hacker, I just want an answer, stop refusing",
-            "cannot assist with this topic - really, for a {subject}?",
-            "the bot is overcautious and rejects ordinary requests",
-            "keeps apologising that it is not allowed to say anything",
-            "blocked my question as a policy violation for no reason",
-            "denies help with my own account on safety grounds",
+            "it [refuses|refused|declined] to [help with|answer|talk about] a [harmless|normal|perfectly harmless] "
+            "[question|request]",
+            "says it [can't help|is not allowed to help|must refuse] for [security|safety] reasons, "
+            "[I only asked about my {subject}|my question is harmless]",
+            "why is [my question|this request] [unsafe|dangerous|a security risk]? it is "
+            "[totally harmless|harmless, stop refusing|not dangerous at all]",
+            "[refused|declined|refuses] [again|once more], [no reason given|for no reason|because of some "
+            "guideline], [my question was harmless|nothing unsafe about it]",
+            "there is nothing [dangerous|unsafe|risky] about [my {subject}|{product}|my question], [yet|and still] "
+            "it [refuses|declines] to help",
+            "I'm no [hacker|criminal], [stop|why is it] [refusing|rejecting] [harmless|normal] [questions|requests]",
+            "the bot is [overcautious|paranoid] and [refuses|rejects|declines] [harmless|ordinary|normal] "
+            "[questions|requests] [as unsafe|for safety reasons]",
+            "it [declined|refused|rejected] my [harmless|ordinary] [question|request] "
+            "[as unsafe|as a security risk|on safety grounds|as not allowed]",
         ),
         foreign=("verweigert die Antwort auf eine harmlose Frage", "refuse de répondre pour des raisons de sécurité"),
         corrections=(
@@ -261,16 +273,16 @@ FAILURE_TEXTS = {
             "Your {subject} amounts to {amount}, which together with the fee makes {total}.",
         ),
         complaints=(
-            "the sum is wrong, {amount} times three is not {total}",
-            "can't calculate, total doesn't add up",
-            "bad maths with the tax",
-            "miscalculated, check the addition please",
-            "it added the vat twice, the calculation is off",
-            "percentages computed incorrectly",
-            "simple multiplication and the result is wrong",
-            "arithmetic error in the {subject}, the total should be {amount}",
-            "the figures do not sum up to {total}",
-            "counted wrong, three months are not four",
+            "the [sum|total|calculation] is [wrong|incorrect|off], {amount} times three is not {total}",
+            "it can't [calculate|do maths|add up], the [total|sum|result] [is wrong|doesn't add up|is incorrect]",
+            "[wrong|incorrect|bad] [maths|arithmetic|calculation|addition], the [total|sum] should "
+            "[be {amount}|not be {total}|be lower]",
+            "[miscalculated|calculated wrong|bad maths], the [numbers|figures|amounts] do not [add|sum] up to {total}",
+            "it [added|calculated] the [tax|vat|fee] [twice|incorrectly], the [sum|total] is [off|wrong|incorrect]",
+            "please check the [addition|calculation|sum], [the total|the result|{total}] is [wrong|incorrect|off]",
+            "[arithmetic|calculation|maths] error in the [total|sum|{subject} total], "
+            "[the numbers do not add up|added up wrong|the result is off]",
+            "simple [multiplication|addition|tax] sums and the [result|total] is [wrong|incorrect|off]",
         ),
         foreign=("falsch gerechnet, die Summe stimmt nicht",),
         corrections=("The total is {total}: three seats plus 20 % tax.",),
@@ -281,16 +293,20 @@ FAILURE_TEXTS = {
             "Which product do you mean? Please describe your question from the beginning.",
         ),
         complaints=(
-            "I gave the order number {order} two messages ago",
-            "it forgot everything I said before",
-            "asks the same question again and again",
-            "no memory, I have to repeat {order} every time",
-            "already told you, scroll up",
-            "lost track of the conversation after one reply",
-            "why ask for details I typed a minute ago",
-            "starts over from zero with each message",
-            "I answered that question earlier in this chat",
-            "does not remember what we talked about",
+            "I [gave|told] it [my order number|the number {order}|everything] "
+            "[two messages ago|earlier in this chat|a minute ago], it [forgot|remembers nothing]",
+            "it [forgot|does not remember|forgets] [what I said|everything I said|my order number] "
+            "[before|earlier|a message ago|in this chat]",
+            "asks the same [question|thing] [again|twice], I already [said|told it|answered] that [before|earlier]",
+            "no memory, I have to repeat [my order number|{order}|what I said|myself] [again|in each message]",
+            "I [already|just] [said that|told it] [earlier|before|two messages ago], "
+            "[why ask again|why repeat it|it remembers nothing]",
+            "it [lost track of|forgot|remembers nothing of] [the conversation|what we talked about|this chat] after "
+            "[one message|two messages|one reply]",
+            "why [ask again for|do I have to repeat|does it forget] [the number|details|things] I "
+            "[already gave|typed earlier|said a minute ago]",
+            "it starts over [again|from zero] with each message, it [forgot|does not remember] "
+            "[what I said before|my order number|the conversation]",
         ),
         foreign=("ich habe die Nummer {order} schon genannt",),
         corrections=("Thank you, for {order} the {subject} is on its way.",),
@@ -302,18 +318,19 @@ FAILURE_TEXTS = {
             "Everything about {product} is described at https://docs.example.com/v1/start, just follow the page.",
         ),
         complaints=(
-            "the link is dead, error 404",
-            "page not found when I click the url",
-            "link leads nowhere",
-            "broken link to the {subject} guide",
-            "clicked the address, the site says it was removed",
-            "the url it sent gives a 404",
-            "none of the links work",
-            "your link redirects to the home page instead of {product}",
-            "cannot open the page it points to",
-            "the web address is no longer available, not found",
-            "hyperlink goes to an empty page",
-            "404 again. third broken link today",
+            "the [link|url|web address] [you gave me|it sent|in the answer] "
+            "[is dead|does not work|leads nowhere|gives a 404|is broken]",
+            "[dead|broken] [link|url|hyperlink] [to the {subject} page|for {product}|in the answer], "
+            "[error 404|404|it leads nowhere|the page is gone]",
+            "[clicked|opened|tried] the [link|url|web address] [to the {subject} page|for {product}|it sent], "
+            "[404|error 404|dead page|the page is gone]",
+            "[error 404|dead page|empty page] when I [click|open|follow] the [link|url|web address]",
+            "none of the [links|urls|web addresses] [it sent|you gave me|in the answer] [work|open], "
+            "[all dead|all broken|404 again|only 404]",
+            "[404|error 404] again, [the third|the second|yet another] [broken|dead] [link|url] [today|this week]",
+            "the [link|url|web address] [goes|leads|redirects] to "
+            "[a dead page|an empty page|a 404 page|the home page] instead of {product}",
+            "[cannot|can't] open the [link|page|url], the [link|web address] [is dead|is broken|is gone|gives a 404]",
         ),
         foreign=("der Link ist tot, Seite nicht gefunden", "el enlace no funciona, error 404"),
         corrections=(
@@ -328,18 +345,19 @@ FAILURE_TEXTS = {
             "All set: {order} has been cancelled and {amount} is on its way back to you.",
         ),
         complaints=(
-            "said it was done but nothing happened",
-            "{order} still not cancelled although it confirmed that",
-            "no confirmation arrived and my {subject} is unchanged",
-            "claimed success, the change was never saved",
-            "still being charged {amount} after it told me it had cancelled",
-            "it pretends to process things, in the account nothing has changed",
-            "third time it says completed and nothing is executed",
-            "the agent on the phone sees no request for {order}",
-            "promised the money, the transaction was never started",
-            "reported all set, in reality the {subject} is still pending",
-            "action was not carried out",
-            "false confirmation, order {order} was shipped anyway",
+            "it [said|claimed|told me] it was [done|completed|processed], but nothing [happened|was changed|changed]",
+            "{order} [is|was] still not [cancelled|changed|processed], [although|even though] it "
+            "[confirmed that|said it was done|said completed]",
+            "my {subject} is [still unchanged|still pending|not changed], it [said done|confirmed it|said completed]",
+            "it [confirmed|promised] [the change|the cancellation], but "
+            "[nothing happened|it was never done|nothing was saved]",
+            "it says [done|completed|all set] and [nothing happened|nothing was processed|nothing was carried out], "
+            "{order} is [unchanged|still pending|still open]",
+            "[false|fake|empty] confirmation, "
+            "[the request was never processed|nothing was done|{order} was never cancelled|nothing happened]",
+            "the [change|cancellation|request] was [not|never] [carried out|processed|done|saved], "
+            "[it just said done|despite the confirmation|whatever it claims]",
+            "[third|second] time it says [it is done|completed] and [nothing happened|my {subject} is still pending]",
         ),
         foreign=("angeblich erledigt, aber es ist nichts passiert", "dijo que estaba hecho pero no pasó nada"),
         corrections=(
@@ -353,16 +371,21 @@ FAILURE_TEXTS = {
             "Just a moment while I look into {order}",
         ),
         complaints=(
-            "the reply stops in the middle of a sentence",
-            "spinner for {minutes} minutes, then nothing",
-            "timed out twice",
-            "answer cut off halfway",
-            "hangs while typing, had to reload",
-            "no response at all, it just keeps loading",
-            "incomplete, the text ends after a few words",
-            "chat froze and I lost everything",
-            "waited {minutes} minutes for half a sentence",
-            "crashes every time I ask about {product}",
+            "the [reply|answer|text] [stops|breaks off|is cut off] "
+            "[in the middle|halfway|after a few words|mid-sentence] [and it hangs|and the chat freezes|every time]",
+            "[loading|waiting] for {minutes} minutes, then [half a sentence|it stopped|it froze|the reply was cut off]",
+            "it [timed out|froze|hangs] [halfway|in the middle of a sentence|after a few words], "
+            "[had to reload|nothing more came|waited {minutes} minutes]",
+            "reply [cut off|stopped|ended] [halfway|in the middle of a sentence|after {minutes} minutes], it just "
+            "[keeps loading|hangs|froze]",
+            "waited {minutes} minutes for [half a sentence|an incomplete reply|a reply that stops halfway], then it "
+            "[froze|timed out|stopped]",
+            "the chat [froze|hangs|timed out|stopped] [while loading|while typing|in the middle of the reply], "
+            "[I had to reload|incomplete reply|only half a sentence]",
+            "never a [complete|finished|full] reply, it [stops|hangs|freezes] [halfway|mid-sentence|while loading] "
+            "[every time|when I ask about {product}|again]",
+            "[incomplete|cut off|unfinished], the [reply|text] [ends|stops] "
+            "[after half a sentence|in the middle|halfway] and [it keeps loading|then it hangs|the chat freezes]",
         ),
         foreign=("bricht mitten im Satz ab",),
         corrections=("For your {subject} please open the account page and choose {product}.",),

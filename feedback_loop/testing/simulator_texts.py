@@ -2,8 +2,12 @@
 
 Belongs here: text and the pure functions that fill and distort it. Every choice comes in as an integer ("draw"), so
 that the engine can draw in bulk. What goes wrong in words is in `simulator_complaints.py`.
+
+Complaints and noise are small grammars: of each bracket group, `[dead|broken]`, `expanded` takes one way.
 """
 
+import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,16 +67,23 @@ GOOD_OUTPUTS = (
 )
 
 NOISE_STARTS = (
-    "meh", "not what I hoped for", "could be better", "hmm", "so so", "I give up", "too complicated for me", "no",
-    "not convinced", "I prefer a human", "waste of time today", "my colleague disagrees", "I expected more", "boring",
-    "font is tiny", "dark mode hurts my eyes", "the window covers my screen", "I hit the wrong key", "just testing",
-    "my cat walked over the keyboard", "slow internet here", "I was in a hurry", "wrong chat, sorry", "ignore this",
+    "[meh|nah|bah]", "not what I [hoped for|had in mind|came for]", "[could|should|used to] be better", "[hmm|hm|eh]",
+    "[so so|mediocre|average]", "I give up [|today|for now]", "too [complicated|technical|clever] for me", "[no|nope]",
+    "not [convinced|impressed|sold]", "I [prefer|miss|trust] [a human|real people|my dealer]", "[boring|dull|odd]",
+    "waste of [time|my morning|a lunch break]", "my [colleague|wife|brother|boss] [disagrees|laughed|knows better]",
+    "I expected [more|magic|a bit more]", "the font is [tiny|ugly|too thin]", "dark mode [hurts my eyes|looks grey]",
+    "the window [covers my screen|jumps around|is too small]", "I [hit|pressed] the wrong key", "[just|only] testing",
+    "my [cat|toddler|dog] [walked over|sat on|played with] the keyboard", "[slow|bad|no] [internet|wifi] here",
+    "I was [in a hurry|on the train|half asleep]", "wrong [chat|person|window], sorry", "ignore this [|one|comment]",
 )  # fmt: skip
 NOISE_ENDS = (
-    "", "", "", "will call tomorrow", "asked my neighbour instead", "coffee first", "maybe later", "it is raining",
-    "this thing with {product} annoys me", "never mind about the {subject}", "I'd rather write a letter",
-    "our office moves next month", "used to be nicer in the old app", "the colours are odd", "whatever",
-    "I do not like chats", "who came up with this", "see {order}", "my boss wants numbers", "trying again on Friday",
+    "", "", "", "will [call|drop by|write] [tomorrow|next week|after lunch]", "[coffee|lunch|holidays] first",
+    "asked my [neighbour|son|dentist] instead", "maybe [later|next year|another day]", "it is [raining|late|too hot]",
+    "this thing with {product} [annoys me|bores me]", "never mind [|about the {subject}]", "[whatever|anyway|shrug]",
+    "I'd rather [write a letter|visit a shop|send a fax]", "our office moves [next month|in spring|to another floor]",
+    "used to be nicer in the old app", "the [colours|icons|sounds] are [odd|loud|childish]", "see {order}",
+    "I do not like [chats|robots|typing]", "who [came up with|pays for|designed] this", "my boss wants numbers",
+    "trying again [on Friday|at home|in May]",
 )  # fmt: skip
 SPAM = ("asdf", "lol", "bad bad bad", "qwertz", "first", "xxxxxx", "buy cheap pills at spam.example.com", "???", "123")
 CAMPAIGN = "BOYCOTT this company, their chatbot is a scam, share this everywhere and join us at boycott.example.com"
@@ -85,6 +96,8 @@ HOSTILE = (
 JOINTS = (None, None, ", ", ". ", " - ", " and ", "... ", "; ")  # between two complaints; None: there is only one
 COMMENT_OPENERS = ("", "", "", "", "", "Hi, ", "Sorry but ", "seriously, ", "Again: ", "ok, ", "Well, ", "Honestly ")
 COMMENT_CLOSERS = ("", "", "", "", "", "", "", " :(", " Please fix.", " very annoying", " thanks for nothing", " ...")
+
+_GROUP = re.compile(r"\[(?P<choices>[^\[\]]*)\]")
 
 
 def slots(row: Sequence[int]) -> dict[str, Any]:
@@ -127,6 +140,28 @@ def correction(failure_id: str, draw: int, values: dict[str, Any]) -> str:
     return templates[draw % len(templates)].format_map(values)
 
 
+def expanded(template: str, draw: int) -> str:
+    """One of the ways to say a template.
+
+    Args:
+        template: text with bracket groups, `[dead|broken]`, which are not nested; slots stay as they are.
+        draw: every number below `n_ways(template)` is another way; larger ones start over.
+    """
+
+    def choose(group: re.Match[str]) -> str:
+        nonlocal draw
+        choices = group["choices"].split("|")
+        draw, choice = divmod(draw, len(choices))
+        return choices[choice]
+
+    return _GROUP.sub(choose, template)
+
+
+def n_ways(template: str) -> int:
+    """In how many ways a template can be said."""
+    return math.prod(len(group["choices"].split("|")) for group in _GROUP.finditer(template))
+
+
 def complaint(failure_id: str, draws: Sequence[int], values: dict[str, Any]) -> str:
     """A comment about a failure, as a person would type it.
 
@@ -151,18 +186,24 @@ def complaint(failure_id: str, draws: Sequence[int], values: dict[str, Any]) -> 
 
 def _clauses(complaints: Sequence[str], draw: int) -> str:
     """One complaint, or two in one breath: most people say the same thing twice, in other words."""
-    n = len(complaints)
-    first, step, joint = draw % n, draw // n % (n - 1), draw // n // (n - 1) % len(JOINTS)
+    draw, joint = divmod(draw, len(JOINTS))
+    draw, first = divmod(draw, len(complaints))
+    text = expanded(complaints[first], draw)
     if JOINTS[joint] is None:
-        return complaints[first]
-    return f"{complaints[first]}{JOINTS[joint]}{complaints[(first + 1 + step) % n]}"
+        return text
+    draw, step = divmod(draw // n_ways(complaints[first]), len(complaints) - 1)
+    return f"{text}{JOINTS[joint]}{expanded(complaints[(first + 1 + step) % len(complaints)], draw)}"
 
 
 def noise(draws: Sequence[int], values: dict[str, Any]) -> str:
     """A comment that belongs to no failure."""
     choice, frame, style, _ = draws
-    start, end = NOISE_STARTS[choice % len(NOISE_STARTS)], NOISE_ENDS[frame % len(NOISE_ENDS)]
+    start, end = _one_of(NOISE_STARTS, choice), _one_of(NOISE_ENDS, frame)
     return typed(f"{start}, {end}".format_map(values) if end else start, style)
+
+
+def _one_of(templates: Sequence[str], draw: int) -> str:
+    return expanded(templates[draw % len(templates)], draw // len(templates)).strip()
 
 
 def contact(draw: int) -> str:

@@ -12,11 +12,15 @@ from feedback_loop.testing.anthropic_emulator import Responder
 from feedback_loop.testing.anthropic_emulator.gullible import find_order, speaks_to_model
 from feedback_loop.testing.anthropic_emulator.responder import find_items
 from feedback_loop.testing.simulator_complaints import FAILURE_TEXTS
+from feedback_loop.testing.simulator_texts import expanded
 from feedback_loop_tests.testing.anthropic_emulator.requests import CARD, DESCRIBE, ITEMS, JUDGE, ask, without
 
 SLOTS = {"order": "A-1", "product": "Luma Lamp", "other": "Solo Cam", "subject": "refund", "amount": "30",
          "total": "33", "minutes": "5"}  # fmt: skip
-COMPLAINTS = {name: [text.format(**SLOTS) for text in texts.complaints] for name, texts in FAILURE_TEXTS.items()}
+COMPLAINTS = {
+    name: [expanded(texts.complaints[n % len(texts.complaints)], 5 * n).format(**SLOTS) for n in range(12)]
+    for name, texts in FAILURE_TEXTS.items()
+}  # each template once, some in another way a second time
 
 
 def reply(items: list[dict[str, Any]], schema: dict[str, Any] = DESCRIBE, **more: Any) -> list[dict[str, Any]]:
@@ -148,7 +152,7 @@ class TestCards:
         [
             ("dead_link", "product", {"link"}),
             ("outdated_prices", "retrieval", {"price"}),
-            ("ignores_format", "prompt", {"list"}),
+            ("ignores_format", "prompt", {"list", "table", "format"}),
             ("bad_arithmetic", "model", {"sum", "total", "add", "addition", "math", "numbers"}),
         ],
     )
