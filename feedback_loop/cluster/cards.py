@@ -42,6 +42,7 @@ _SENTENCE = re.compile(r"(?:\S+\s+){2,}?\S+?[.!?](?=\s)")  # of three words at l
 _TERM = r"(?u)\b[^\W\d_]{3,}\b"
 _MAJORITY = 0.5
 _MIN_EVIDENCE = 3
+_FEW = 0.2  # of the members of a pattern
 _MAX_REASON, _MAX_QUOTE = 60, 300  # characters of a card; what users send has no limit
 
 SUGGESTED_FIXES: dict[Cause, str] = {
@@ -97,10 +98,11 @@ def common_reason(reasons: Sequence[Sequence[str]]) -> str | None:
 def typical_quote(members: pd.DataFrame, vectors: NDArray[np.float32]) -> str:
     """The words of the member nearest to the centre who wrote a comment; else the most central description.
 
-    One line that hides nothing, of at most 300 characters.
+    Where few wrote any, as in a pattern of a reason code that people chose, what one of them wrote is not typical. One
+    line that hides nothing, of at most 300 characters.
     """
     wrote = np.flatnonzero(members["evidence"].to_numpy() == "comment")
-    if not len(wrote):
+    if len(wrote) <= _FEW * len(members):
         return str(members["description"].iloc[medoid_of(vectors)])
     central = wrote[int(np.argmax(vectors[wrote] @ vectors.mean(axis=0)))]
     return visible(" ".join(members["comments"].iloc[central]), _MAX_QUOTE)

@@ -17,6 +17,7 @@ from feedback_loop.llm import Embedder
 from feedback_loop.records import PatternState
 
 _CORE = 0.8  # of a new group: what is remembered comes from its nearest part
+_USUAL = 0.9  # of how alike two members usually are: what is asked of a text
 _SPREAD = 1.0  # typical deviations that thresholds may differ from the typical one
 
 
@@ -38,14 +39,14 @@ def recall_seen(
 
 
 def threshold_of(texts: ExactVectors, others: ExactVectors) -> float:
-    """The mean cosine of two different members of a pattern, one of each side; 1 where all say the same.
+    """Nine tenths of the mean cosine of two different members of a pattern, one of each side; 1 where all say the same.
 
-    A text belongs to a pattern when its three nearest exemplars are as near as any two members normally are. A
+    A text belongs to a pattern when its three nearest exemplars are about as near as any two members normally are. A
     threshold from how near members are to their own nearest would refuse every wording that is new.
     """
     cosines = texts.astype(np.float32) @ others.astype(np.float32).T
     apart = cosines <= ITSELF
-    return float(cosines[apart].astype(np.float64).mean()) if apart.any() else 1.0
+    return _USUAL * float(cosines[apart].astype(np.float64).mean()) if apart.any() else 1.0
 
 
 def learn(remembered: ExactVectors, texts: ExactVectors, threshold: float, size: int) -> Rows:

@@ -14,7 +14,6 @@ from feedback_loop.cluster.exact import ExactVectors
 from feedback_loop.cluster.memory import threshold_of
 from feedback_loop.cluster.place import similarities
 
-_NEAR = 0.05  # that a text may be less alike than members of the group are: it has not chosen them
 _COMPARED = 1000  # members of a group that texts are compared with, about
 
 
@@ -56,7 +55,7 @@ class Comparison:
     def share(self, group: ExactVectors) -> Share:
         """Who says what the group says: is as near to it as its own are, and nearer than to any known pattern."""
         group = group[:: 1 + len(group) // _COMPARED]
-        least = threshold_of(group, group) - _NEAR
+        least = threshold_of(group, group)
         counts: list[int] = []
         for texts, to_known in self._sides:
             nearness = similarities(texts, [group], to_others=True)[:, 0]

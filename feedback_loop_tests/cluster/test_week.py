@@ -171,25 +171,14 @@ def test_what_people_said_before_is_a_part_and_not_new(first: WeekPatterns) -> N
     assert rare.new_pattern_ids  # one who said it before is no reason
 
 
-def test_near_copies_of_one_user_found_nothing() -> None:
-    bot = [event(f"b-{n}", f"buy watches at this shop now please everybody go there ({n})") for n in range(40)]
-    alone = [one | {"user_hash": "bot"} for one in bot]
-    crowd = cluster([*complaints("language"), *bot])
-    assert [p for p, kinds in kind_of(crowd).items() if len(kinds) > 1]
-    assert {kind for kinds in kind_of(cluster([*complaints("language"), *alone])).values() for kind in kinds} == {
-        "language"
-    }
-
-
 def test_what_a_model_wrote_finds_groups_and_places_nothing() -> None:
-    words = ["quark sillium", "bontro vlex", "mirp handle", "oswin grate", "pelt urn", "zaffre nook", "kelp dory"]
-    odd = [event(f"i-odd-{n:02}", f"{words[n % 7]} {words[n // 7]}") for n in range(28)]
-    told = [one | {"sentence": f"The link to the {n % 5} page is broken."} for n, one in enumerate(odd)]
-    without, with_ = (cluster([*complaints("language"), *events]) for events in (odd, told))
-    groups = [{p for p, kinds in kind_of(found).items() if kinds == {"odd"}} for found in (without, with_)]
-    assert groups[0] != groups[1]
-    placed = [place_events(pd.DataFrame(events), with_.states, EMBEDDER) for events in (odd, told)]
-    pd.testing.assert_frame_equal(*placed)  # whoever had money for a sentence is counted no other way
+    plain = [event(f"i-odd-{n:02}", said("sum" if n % 2 else "link", n)) for n in range(42)]
+    told = [one | {"sentence": said("language", n)} for n, one in enumerate(plain)]
+    without, with_ = (cluster([*complaints("language"), *events]) for events in (plain, told))
+    assert {"language", "odd"} not in kind_of(without).values()
+    assert {"language", "odd"} in kind_of(with_).values()
+    one, other = (place_events(pd.DataFrame(events), with_.states, EMBEDDER) for events in (plain, told))
+    pd.testing.assert_frame_equal(one, other)  # an event that has a sentence is counted no other way
 
 
 def test_a_pattern_returns_to_its_id_after_silence(first: WeekPatterns) -> None:
