@@ -140,7 +140,7 @@ def find_segments(hits: pd.DataFrame, exposed: pd.DataFrame, policy: SegmentPoli
     found["q_value"] = q_values(found["p_value"].to_numpy(), n_tests)
     kept = found[(found["q_value"] <= policy.max_false_share) & (found["rate_ratio"] >= policy.min_ratio)]
     order = ["q_value", "p_value", "pattern_id", "dimension", "value"]
-    return SEGMENTS.check(kept.sort_values(order, kind="stable")).reset_index(drop=True)
+    return SEGMENTS.check(_in_order(kept, order))
 
 
 def find_contradictions(liking: pd.DataFrame, policy: SegmentPolicy) -> pd.DataFrame:
@@ -172,7 +172,13 @@ def find_contradictions(liking: pd.DataFrame, policy: SegmentPolicy) -> pd.DataF
     pairs["q_value"] = q_values(pairs["p_value"].to_numpy(), np.full(len(pairs), n_tests))
     kept = pairs[pairs["q_value"] <= policy.max_false_share]
     order = ["q_value", "p_value", *keys, "disliked_by", "liked_by"]
-    return CONTRADICTIONS.check(kept.sort_values(order, kind="stable")).reset_index(drop=True)
+    return CONTRADICTIONS.check(_in_order(kept, order))
+
+
+def _in_order(frame: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """Sorted; p- and q-values that differ by rounding alone, as sums in another order do, are equal."""
+    rounded = frame.assign(**{name: frame[name].map(lambda p: float(f"{p:.9e}")) for name in ("q_value", "p_value")})
+    return frame.loc[rounded.sort_values(order, kind="stable").index].reset_index(drop=True)
 
 
 def q_values(p_values: Floats, n_tests: NDArray[np.int64]) -> Floats:

@@ -128,7 +128,12 @@ def the_fix_is_judged(world: World, pattern_id: str, ticket: dict[str, Any]) -> 
     assert verdict["detector_version"] == ticket["detector_version"]
     assert (verdict["exposures_before"], verdict["exposures_after"]) == (14 * 60 + 1, 14 * 60)
     assert verdict["ci_low"] > 0
-    assert one(world, "detections")["pattern_id"] == pattern_id
+    counted = {
+        (row["detector_version"], row["pattern_id"])
+        for row in world.rows("detections")
+        if row["interaction_id"] == THE_ANSWER
+    }
+    assert (ticket["detector_version"], pattern_id) in counted
 
     # 9. The ticket is closed by the verdict, which it quotes. Nobody had to believe anybody.
     text = path.read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ _PART = 0.3  # share of remembered rows from which on a group without an inherit
 _SEPARATE = 0.25  # quantile of how separate the known patterns are: a new one is at least as separate
 _CHANCE = 0.02  # that a failure which has always been there looks new
 _TRACKED = 4  # known patterns that it takes to know how separate patterns are
-_LOOSE = 3.0  # MADs below the median likeness within groups, from which on a group is noise
+_LOOSE, _LOOSER = 3.0, 0.85  # MADs below the median likeness of groups, and shares of it: noise is below both
 _COMPARED = 2000  # texts of a group that are compared with one another, about
 _FEWEST = 3  # remembered texts of a pattern that are grouped, however many patterns there are
 
@@ -241,7 +241,8 @@ def _mark_noise(groups: list[Group], nodes: _Nodes, least: int) -> list[Group]:
     if not likeness:
         return groups
     alike = np.array(list(likeness.values()))
-    lowest = float(np.median(alike) - _LOOSE * np.median(np.abs(alike - np.median(alike))))
+    usual = np.median(alike)
+    lowest = float(min(usual - _LOOSE * np.median(np.abs(alike - usual)), _LOOSER * usual))
     return [
         replace(one, reason=f"{likeness[id(one)]:.2f} alike; {lowest:.2f} is asked for", is_noise=True)
         if one.pattern is None and likeness.get(id(one), 1.0) < lowest

@@ -80,14 +80,7 @@ def find_patterns(
     founded = [one for one, row in zip(comers, judgements, strict=True) if row.judgement in {"new", "sub"}]
     patterns = [
         *_remember(memory, remembered, groups, comers, judgements, said, policy),
-        *found_patterns(
-            [one.newcomer.pattern_id for one in founded],
-            [one.group.rows for one in founded],
-            [one.newcomer.exemplars for one in founded],
-            [one.threshold for one in founded],
-            said,
-            week,
-        ),
+        *found_patterns([(one.newcomer, one.group.rows, one.threshold) for one in founded], said, week),
     ]
     aligned = align_thresholds([p.threshold for p in patterns])
     return Found(

@@ -21,9 +21,10 @@ from feedback_loop.cluster.cards import (
     typical_quote,
 )
 from feedback_loop.cluster.exact import centrality
+from feedback_loop.cluster.judging import Newcomer
 from feedback_loop.cluster.said import Said
 from feedback_loop.cluster.texts import Rows
-from feedback_loop.records import Exemplar, PatternState
+from feedback_loop.records import PatternState
 
 
 def founding_ids(
@@ -52,26 +53,25 @@ def _inherited_id(members: Iterable[str], previous: Mapping[str, str], taken: se
     return best[0] if best and best[1] > len(ids) / 2 else None
 
 
-def found_patterns(
-    ids: Sequence[str],
-    groups: Sequence[Rows],
-    exemplars: Sequence[tuple[Exemplar, ...]],
-    thresholds: Sequence[float],
-    said: Said,
-    week: date,
-) -> list[PatternState]:
-    """The first state of every group, a candidate until `life.age` sees its members. All arguments in one order."""
-    terms = distinctive_terms([[said.texts.texts[text] for text in texts] for texts in groups])
+def found_patterns(founded: Sequence[tuple[Newcomer, Rows, float]], said: Said, week: date) -> list[PatternState]:
+    """The first state of every newcomer, a candidate until `life.age` sees its members.
+
+    Args:
+        founded: each with its texts and its threshold.
+        said: the week.
+        week: Monday.
+    """
+    terms = distinctive_terms([[said.texts.texts[text] for text in texts] for _, texts, _ in founded])
     has_retrieval = bool((said.events["n_documents"] > 0).mean() > 0.5)
-    founded = []
-    for pattern, texts, remembered, threshold, words in zip(ids, groups, exemplars, thresholds, terms, strict=True):
+    states = []
+    for (newcomer, texts, threshold), words in zip(founded, terms, strict=True):
         rows = said.texts.rows_of(texts)
         members = said.events.iloc[rows]
         quote = typical_quote(members, said.vectors[said.texts.of_row[rows]].astype(np.float32))
         cause = likely_cause(members, has_retrieval)
-        founded.append(
+        states.append(
             PatternState(
-                pattern_id=pattern,
+                pattern_id=newcomer.pattern_id,
                 name=pattern_name(common_reason(members["reasons"].tolist()), quote),
                 description=f"Users say: “{quote}”. Words that set it apart: {', '.join(words) or 'none'}.",
                 likely_cause=cause,
@@ -83,7 +83,7 @@ def found_patterns(
                 n_silent_weeks=0,
                 n_occurrences=0,
                 threshold=threshold,
-                exemplars=remembered,
+                exemplars=newcomer.exemplars,
             )
         )
-    return founded
+    return states

@@ -21,10 +21,10 @@ Labels = NDArray[np.int64]
 _NEIGHBOURS, _LEAST, _MOST = 0.28, 6, 40  # k = .28 sqrt n, within these
 _GRAINS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 6.0, 9.0, 13.0)  # resolutions of the modularity
 _FINEST = 30.0
-_SMALL, _DUST = 4, 0.6  # rows in the group of the median row, below which (of .6 sqrt n as well) a grain is dust
+_SMALL, _DUST = 8, 0.6  # rows in the group of the median row, below which (of .6 sqrt n as well) a grain is dust
 _FEWEST = 6  # rows of which sub-samples can be taken
 _TOLERANCE = 0.03  # of adjusted mutual information
-_N_SAMPLES, _SHARE = 4, 0.8  # sub-samples, and the share of the rows in each
+_N_SAMPLES, _COMPARED, _SHARE = 4, 1000, 0.8  # sub-samples: four, more of few rows; the share of the rows in each
 _TIE = 2.0  # weight of a tie between two rows of one pattern, in medians of an edge
 _VOTERS, _VOTES = 5, 2
 _BLOCK = 512  # rows compared at a time: bounds memory at block x n
@@ -85,7 +85,10 @@ def _stable_grain(vectors: ExactVectors, seed: int) -> float:
     nearest = _nearest(vectors, min(n - 1, int(1.3 * k / _SHARE) + 4))
     graph = _shared_neighbours(nearest[:, :k])
     chance = np.random.default_rng(seed)
-    kept = [np.sort(chance.choice(n, int(_SHARE * n), replace=False)) for _ in range(_N_SAMPLES)]
+    kept = [
+        np.sort(chance.choice(n, int(_SHARE * n), replace=False))
+        for _ in range(max(_N_SAMPLES, min(20, _COMPARED // n)))
+    ]
     samples = [_shared_neighbours(_among(nearest, rows, _n_neighbours(len(rows)))) for rows in kept]
     alike: dict[float, float] = {}
     for grain in _GRAINS:
