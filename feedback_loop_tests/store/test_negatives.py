@@ -3,11 +3,12 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from sqlalchemy import Engine
 
 from feedback_loop.extract import ExtractPolicy, extract_negatives
-from feedback_loop.records import Window
+from feedback_loop.records import DESCRIPTIONS, Window
 from feedback_loop.store import negatives
 from feedback_loop_tests.factories import APPLICATION, W1, W2, at, import_records, make_feedback, make_interaction
 
@@ -154,3 +155,37 @@ def test_an_affected_session_weighs_what_its_exposure_weighs(engine: Engine, tmp
         events = extract_negatives(negatives.read_signals(conn, WEEK1, SIGNALS), ExtractPolicy(), WEEK1)
         exposed = negatives.count_exposures(conn, WEEK1)
     assert events["weight"].sum() == exposed["n_exposures"].sum() == 1 / rate
+
+
+def described(texts: list[str], application: str = APPLICATION, *, is_inferred: bool = False) -> pd.DataFrame:
+    return DESCRIPTIONS.check(
+        pd.DataFrame(
+            {
+                "application": application,
+                "interaction_id": [f"{application}-{text}" for text in texts],
+                "description": texts,
+                "sentence": "",
+                "failure_text": texts,
+                "subject_text": "",
+                "evidence": "comment",
+                "is_inferred": is_inferred,
+            }
+        )
+    )
+
+
+def test_the_past_is_what_was_said_in_the_weeks_before_by_the_same_describer(engine: Engine) -> None:
+    weeks = [W1 + timedelta(weeks=n) for n in range(4)]
+    said = [(weeks[0], ["old"]), (weeks[1], ["a", "b"]), (weeks[2], ["b", "c"]), (weeks[3], ["this week"])]
+    with engine.begin() as conn:
+        for week, texts in said:
+            foreign = described(["x"], "other")
+            silent = described([f"silent {week}"], is_inferred=True)
+            negatives.save_descriptions(conn, week, pd.concat([described(texts), foreign, silent]), "describe-2")
+        past = negatives.read_past_texts(conn, APPLICATION, weeks[3], 2, 10)
+        some = negatives.read_past_texts(conn, APPLICATION, weeks[3], 2, 2)
+        negatives.save_descriptions(conn, weeks[2], described(["c"]), "describe-3")
+        newest = negatives.read_past_texts(conn, APPLICATION, weeks[3], 2, 10)
+    assert sorted(past) == ["a", "b", "c"]
+    assert some == past[:2]  # the same ones every time
+    assert newest == ["c"]
