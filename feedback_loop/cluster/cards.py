@@ -43,6 +43,7 @@ _TERM = r"(?u)\b[^\W\d_]{3,}\b"
 _MAJORITY = 0.5
 _MIN_EVIDENCE = 3
 _FEW = 0.2  # of the members of a pattern
+_SHORT = 12  # characters that say nothing: "first", "hm", "lol"
 _MAX_REASON, _MAX_QUOTE = 60, 300  # characters of a card; what users send has no limit
 
 SUGGESTED_FIXES: dict[Cause, str] = {
@@ -96,12 +97,13 @@ def common_reason(reasons: Sequence[Sequence[str]]) -> str | None:
 
 
 def typical_quote(members: pd.DataFrame, vectors: NDArray[np.float32]) -> str:
-    """The words of the member nearest to the centre who wrote a comment; else the most central description.
+    """The words of the member nearest to the centre who wrote a comment of some length; else of the most central one.
 
     Where few wrote any, as in a pattern of a reason code that people chose, what one of them wrote is not typical. One
     line that hides nothing, of at most 300 characters.
     """
-    wrote = np.flatnonzero(members["evidence"].to_numpy() == "comment")
+    said = members["comments"].map(lambda comments: len(" ".join(comments)) >= _SHORT).to_numpy(dtype=bool)
+    wrote = np.flatnonzero(said & (members["evidence"].to_numpy() == "comment"))
     if len(wrote) <= _FEW * len(members):
         return str(members["description"].iloc[medoid_of(vectors)])
     central = wrote[int(np.argmax(vectors[wrote] @ vectors.mean(axis=0)))]

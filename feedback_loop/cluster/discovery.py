@@ -228,7 +228,7 @@ def _new_or_part(nodes: _Nodes, rows: Rows, told: str) -> Group:
     if not len(nodes.past):
         return Group(rows, None, reason=told)
     share = nodes.comparison.share(nodes.texts[nodes.texts_of(rows)])
-    told += f"; {share.n_now} of {share.n_week} texts say it, of {share.n_past} in the weeks before {share.n_before}"
+    told += f"; {share.n_now} of {share.n_week} texts say it, {share.n_before} of {share.n_past} in the weeks before"
     if not nodes.exemplars or not share.n_before or share.p_value <= _CHANCE:
         return Group(rows, None, reason=told)
     return Group(rows, None, parent=int(nodes.to_known[rows].mean(axis=0).argmax()), reason=told)

@@ -117,7 +117,8 @@ def _judge(
     """What becomes of each: the judge's word, where there is one and it answers, else the gate's."""
     decided = []
     for one in comers:
-        parent = None if one.group.parent is None else memory[one.group.parent].pattern_id
+        nearest = None if one.group.is_noise else one.group.parent
+        parent = None if nearest is None else memory[nearest].pattern_id
         word: Judged = "noise" if one.group.is_noise else "new" if parent is None else "sub"
         decided.append(GroupJudgement(one.newcomer.pattern_id, word, parent, "gate", one.group.reason))
     asked = [one.newcomer for one in comers if not one.group.is_noise]

@@ -23,7 +23,7 @@ class Lineage:
     pattern_id: str
     relation: Literal["split_from", "merged_into"]
     other_pattern_id: str
-    n_shared: int  # remembered members that went along
+    n_shared: int  # remembered members of the other that are nearer to this one
 
 
 def age(

@@ -15,7 +15,7 @@ class ClusterPolicy:
         min_texts: distinct texts that a new pattern needs, and, with what it remembers, a confirmed one.
         min_users: distinct users in one week that confirm a pattern; until then it is a candidate.
         max_exemplars: remembered members of a pattern.
-        past_weeks: weeks before, in which nobody may have said what is to be called new.
+        past_weeks: weeks before; what as large a share of people said in them is not called new.
         dormant_weeks: weeks with data, but without a member until a pattern is dormant and a candidate forgotten.
         seed: of sub-samples and communities. Another seed is another opinion on the same texts.
     """

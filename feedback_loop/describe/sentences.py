@@ -3,9 +3,9 @@
 Belongs here: pure bookkeeping between `DESCRIPTIONS` and the analyst's reports. Does not belong here: asking
 (`llm/analyst.py`).
 
-What is placed and counted is the offline view of every event, so that no count depends on how far a budget reached; a
-sentence is for people, and helps to find groups. Only where an application pins the describer is its sentence what is
-compared, of all events alike.
+An event is placed and counted by its offline view, so that no event's pattern depends on whether money was left for its
+sentence; a sentence is for people, and helps to find groups. Only where an application pins the describer is its
+sentence what is compared, of all events alike.
 """
 
 import pandas as pd

@@ -24,6 +24,19 @@ def test_the_terms_set_a_group_apart() -> None:
     assert set(totals) == {"total", "wrong"}
 
 
+def test_a_word_that_says_nothing_is_no_quote() -> None:
+    members = pd.DataFrame(
+        [event("a", "first"), event("b", "hm"), event("c", "it talks to me like to a child"), event("d", "rude answer")]
+    )
+    assert typical_quote(members, np.ones((4, 2), np.float32)) == "it talks to me like to a child"
+
+
+def test_of_a_reason_that_people_only_chose_the_reason_is_quoted() -> None:
+    chosen = [event(f"i{n}", "wrong information", evidence="reason", comments=[]) for n in range(9)]
+    members = pd.DataFrame([*chosen, event("c", "it talks to me like to a child")])
+    assert typical_quote(members, np.ones((10, 2), np.float32)) == "wrong information"
+
+
 def test_terms_of_nothing() -> None:
     assert distinctive_terms([]) == []
     assert distinctive_terms([["… !!"], ["12 34"]]) == [[], []]
