@@ -368,7 +368,7 @@ DESCRIPTIONS = FrameShape(
         "application": "str",
         "interaction_id": "str",
         "description": "str",  # for people
-        "sentence": "str",  # what a model wrote, empty where none did; finds groups, counts nothing
+        "sentence": "str",  # what a model wrote, empty where none did; helps to find groups, places nothing
         "failure_text": "str",  # what is compared: the failure, without the words of its subject
         "subject_text": "str",
         "evidence": "str",  # comment | reason | edit | outcome | input

@@ -18,7 +18,7 @@ from feedback_loop.cluster.life import Lineage
 from feedback_loop.cluster.memory import align_thresholds, learn, recall_seen, recall_vectors, threshold_of
 from feedback_loop.cluster.place import similarities
 from feedback_loop.cluster.policy import ClusterPolicy
-from feedback_loop.cluster.said import Said
+from feedback_loop.cluster.said import Said, see
 from feedback_loop.cluster.texts import Rows, near_copies, once_per_user
 from feedback_loop.llm import Embedder
 from feedback_loop.records import PatternState
@@ -66,7 +66,7 @@ def find_patterns(
         copies_of,
         remembered,
         past,
-        seen=said.seen[texts],
+        seen=see(said.vectors[texts], said.sentences_of(texts), embedder),
         seen_exemplars=recall_seen(memory, remembered, embedder),
         least=policy.min_texts,
         most_remembered=policy.max_sample,
@@ -82,7 +82,9 @@ def find_patterns(
         *_remember(memory, remembered, groups, comers, judgements, said, policy),
         *found_patterns([(one.newcomer, one.group.rows, one.threshold) for one in founded], said, week),
     ]
-    aligned = align_thresholds([p.threshold for p in patterns])
+    patterns.sort(key=lambda p: p.pattern_id)  # of equally near ones the first takes a text, here as in a detector
+    bars = [p.threshold for p in patterns]
+    aligned = align_thresholds(bars) if len(texts) else bars
     return Found(
         patterns=[replace(p, threshold=float(bar)) for p, bar in zip(patterns, aligned, strict=True)],
         new_ids=[row.pattern_id for row in judgements if row.judgement == "new"],

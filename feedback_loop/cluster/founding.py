@@ -30,12 +30,18 @@ from feedback_loop.records import PatternState
 def founding_ids(
     application: str, week: date, said: Said, groups: Sequence[Rows], previous: Mapping[str, str]
 ) -> list[str]:
-    """The id of each group of texts: its earlier one, where an earlier run of this week founded it, else a new one."""
-    ids: list[str] = []
-    for texts in groups:
-        medoid = said.texts.first[texts[int(np.argmax(centrality(said.vectors[texts])))]]
-        new = pattern_id(application, week, str(said.events["interaction_id"].iloc[medoid]))
-        ids.append(_inherited_id(said.rows_of(texts)["interaction_id"], previous, set(ids)) or new)
+    """The id of each group of texts: its earlier one, where an earlier run of this week founded it, else a new one.
+
+    A group with the medoid of an earlier pattern is that pattern, and no other group takes its id.
+    """
+    medoids = [said.texts.first[texts[int(np.argmax(centrality(said.vectors[texts])))]] for texts in groups]
+    own = [pattern_id(application, week, str(said.events["interaction_id"].iloc[medoid])) for medoid in medoids]
+    taken = set(own) & set(previous.values())
+    ids = []
+    for texts, new in zip(groups, own, strict=True):
+        inherited = None if new in taken else _inherited_id(said.rows_of(texts)["interaction_id"], previous, taken)
+        ids.append(inherited or new)
+        taken.add(ids[-1])
     return ids
 
 

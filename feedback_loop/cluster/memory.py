@@ -39,21 +39,22 @@ def recall_seen(
 
 
 def threshold_of(texts: ExactVectors, others: ExactVectors) -> float:
-    """Nine tenths of the mean cosine of two different members of a pattern, one of each side; 1 where all say the same.
+    """Nine tenths of the mean cosine of two different members of a pattern, one of each side; .9 where all are equal.
 
     A text belongs to a pattern when its three nearest exemplars are about as near as any two members normally are. A
     threshold from how near members are to their own nearest would refuse every wording that is new.
     """
     cosines = texts.astype(np.float32) @ others.astype(np.float32).T
     apart = cosines <= ITSELF
-    return _USUAL * float(cosines[apart].astype(np.float64).mean()) if apart.any() else 1.0
+    return _USUAL * (float(cosines[apart].astype(np.float64).mean()) if apart.any() else 1.0)
 
 
 def learn(remembered: ExactVectors, texts: ExactVectors, threshold: float, size: int) -> Rows:
     """Which of the texts that joined a pattern it remembers: places, in order.
 
-    Evenly from the most central to the least; of a new pattern to the edge of its nearest four fifths. What is
-    remembered stays: a pattern that followed its newest members would drift into its neighbours.
+    Evenly from the most central to the least; of a new pattern to the edge of its nearest four fifths, and one at
+    least. What is remembered stays, and is not learnt again: a pattern that followed its newest members would drift
+    into its neighbours.
 
     Args:
         remembered: vectors of the exemplars it keeps, shape (m, d).
@@ -63,8 +64,12 @@ def learn(remembered: ExactVectors, texts: ExactVectors, threshold: float, size:
     """
     if not len(texts):
         return np.zeros(0, dtype=np.int64)
-    own = similarities(texts, [remembered], to_others=True)[:, 0] if len(remembered) else similarity_among(texts)
-    joined = np.flatnonzero(own >= threshold)
+    if len(remembered):
+        is_known = (texts.astype(np.float32) @ remembered.astype(np.float32).T > ITSELF).any(axis=1)
+        joined = np.flatnonzero((similarities(texts, [remembered])[:, 0] >= threshold) & ~is_known)
+    else:
+        joined = np.flatnonzero(similarity_among(texts) >= threshold)
+        joined = joined if len(joined) else np.array([int(np.argmax(centrality(texts)))])
     room = max(size - len(remembered), 0)
     order = joined[np.argsort(-centrality(texts[joined]), kind="stable")]
     if not len(remembered):
@@ -82,6 +87,11 @@ def align_thresholds(thresholds: Sequence[float]) -> NDArray[np.float64]:
     all_of_them = np.array(thresholds, dtype=np.float64)
     if not len(all_of_them):
         return all_of_them
-    median = np.median(all_of_them)
-    spread = _SPREAD * np.median(np.abs(all_of_them - median))
+    median = _middle(all_of_them)
+    spread = _SPREAD * _middle(np.abs(all_of_them - median))
     return np.clip(all_of_them, median - spread, median + spread)
+
+
+def _middle(values: NDArray[np.float64]) -> float:
+    """The median, of two middle values the lower: what is aligned already is not moved again."""
+    return float(np.sort(values)[(len(values) - 1) // 2])

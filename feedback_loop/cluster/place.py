@@ -56,17 +56,22 @@ def similarities(
 
     Args:
         vectors: shape (n, d).
-        exemplars: of each pattern.
+        exemplars: of each pattern, at least one.
         to_others: leave exemplars out that say the same as the text.
     """
+    nearness = np.zeros((len(vectors), len(exemplars)))
     if not exemplars:
-        return np.zeros((len(vectors), 0))
-    cosines = vectors.astype(np.float32) @ np.concatenate(exemplars).astype(np.float32).T
-    if to_others:
-        cosines[cosines > ITSELF] = -1.0
+        return nearness
+    columns = np.concatenate(exemplars).astype(np.float32).T
     ends = np.cumsum([len(one) for one in exemplars])
-    parts = zip(ends, exemplars, strict=True)
-    return np.column_stack([mean_of_nearest(cosines[:, end - len(one) : end]) for end, one in parts])
+    for start in range(0, len(vectors), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        cosines = vectors[block].astype(np.float32) @ columns
+        if to_others:
+            cosines[cosines > ITSELF] = -1.0
+        for number, (end, one) in enumerate(zip(ends, exemplars, strict=True)):
+            nearness[block, number] = mean_of_nearest(cosines[:, end - len(one) : end])
+    return nearness
 
 
 def similarity_among(vectors: ExactVectors) -> NDArray[np.float64]:

@@ -17,35 +17,28 @@ from feedback_loop.records import Exemplar
 from feedback_loop.redaction import visible
 
 _MAX_QUOTE = 300  # characters of what an exemplar said
-_REMEMBERED = ("interaction_id", "failure_text", "subject_text", "comments", "description", "sentence")
+_REMEMBERED = ("interaction_id", "failure_text", "subject_text", "comments", "description")
 
 
 @dataclass(frozen=True)
 class Said:
     """Events, what they say, and where that lies.
 
-    Two views: `vectors` of the words, by which texts are placed and counted, and `seen`, half way between these and
-    what a model wrote of the event, by which groups are found. Where nothing was written they are the same.
-
     Attributes:
         events: one row each, sorted by interaction_id.
         texts: their distinct failure texts.
         vectors: of the distinct texts, shape (texts, d).
-        seen: of the same texts, shape (texts, d).
     """
 
     events: pd.DataFrame
     texts: DistinctTexts
     vectors: ExactVectors
-    seen: ExactVectors
 
     @classmethod
     def of(cls, events: pd.DataFrame, embedder: Embedder) -> "Said":
         """Events of a frame that is sorted by interaction_id."""
         texts = DistinctTexts.of(events["failure_text"].tolist())
-        vectors = encode_exactly(embedder, texts.texts)
-        sentences = events["sentence"].iloc[texts.first].tolist()
-        return cls(events.reset_index(drop=True), texts, vectors, see(vectors, sentences, embedder))
+        return cls(events.reset_index(drop=True), texts, encode_exactly(embedder, texts.texts))
 
     def rows_of(self, texts: Rows) -> pd.DataFrame:
         """All events with one of these texts."""
@@ -56,19 +49,29 @@ class Said:
         users = self.events["user_hash"].iloc[self.texts.first[texts]]
         return [str(user) if pd.notna(user) else None for user in users]
 
+    def sentences_of(self, texts: Rows) -> list[str]:
+        """What a model wrote of the first event with each of these texts of which it wrote anything; else nothing."""
+        told = self.events["sentence"].to_numpy()
+        rows = np.flatnonzero(told != "")
+        of, first = np.unique(self.texts.of_row[rows], return_index=True)
+        written = dict(zip(of.tolist(), told[rows[first]].tolist(), strict=True))
+        return [str(written.get(int(text), "")) for text in texts]
+
     def exemplars(self, texts: Rows) -> tuple[Exemplar, ...]:
         """The first event with each of these texts, as it is remembered."""
         rows = self.events.iloc[self.texts.first[texts]]
+        columns = (*(rows[c] for c in _REMEMBERED), self.sentences_of(texts))
         return tuple(
-            Exemplar(
-                str(i), str(text), str(subject), visible(" ".join(said) or str(description), _MAX_QUOTE), str(sentence)
-            )
-            for i, text, subject, said, description, sentence in zip(*(rows[c] for c in _REMEMBERED), strict=True)
+            Exemplar(str(i), str(text), str(subject), visible(" ".join(said) or str(description), _MAX_QUOTE), sentence)
+            for i, text, subject, said, description, sentence in zip(*columns, strict=True)
         )
 
 
 def see(vectors: ExactVectors, sentences: Sequence[str], embedder: Embedder) -> ExactVectors:
-    """Vectors half way to those of the sentences; where there is no sentence, as they are."""
+    """What groups are found by: half way between words and what a model wrote; without a sentence the words alone.
+
+    What is placed and counted is placed by the words.
+    """
     written = np.array([bool(sentence) for sentence in sentences], dtype=bool)
     if not written.any():
         return vectors

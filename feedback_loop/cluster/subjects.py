@@ -12,7 +12,7 @@ from feedback_loop.cluster.place import Placement
 
 _VOTERS, _MAJORITY = 10, 0.5
 _TYPICAL = 2.0  # MADs below the median nearness of voters to one another, from which on a subject is foreign
-_MOST_VOTERS = 6000
+MOST_VOTERS = 6000
 _BLOCK = 512
 
 
@@ -28,7 +28,7 @@ def place_by_subject(subjects: ExactVectors, voters: ExactVectors, owner: NDArra
         owner: pattern of each voter, -1 for none, shape (m,).
     """
     chosen = np.flatnonzero(voters.any(axis=1))
-    chosen = chosen[:: max(1, -(-len(chosen) // _MOST_VOTERS))]
+    chosen = chosen[:: max(1, -(-len(chosen) // MOST_VOTERS))]
     n, k = len(subjects), min(_VOTERS, len(chosen) - 1)
     if n == 0 or k < 1:
         return Placement(np.full(n, -1, dtype=np.int64), np.full(n, -1.0))

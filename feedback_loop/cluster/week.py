@@ -22,7 +22,7 @@ from feedback_loop.cluster.memory import recall_vectors
 from feedback_loop.cluster.place import Placement, place
 from feedback_loop.cluster.policy import ClusterPolicy
 from feedback_loop.cluster.said import Said
-from feedback_loop.cluster.subjects import place_by_subject
+from feedback_loop.cluster.subjects import MOST_VOTERS, place_by_subject
 from feedback_loop.cluster.texts import DistinctTexts
 from feedback_loop.llm import Embedder
 from feedback_loop.records import MEMBERSHIPS, PLACEMENTS, Detector, PatternState
@@ -80,6 +80,7 @@ def cluster_week(
     is_inferred = events["is_inferred"].to_numpy(dtype=bool)
     said = Said.of(events[~is_inferred], embedder)
     before = encode_exactly(embedder, DistinctTexts.of(past).some(policy.max_sample))
+    before = before[before.any(axis=1)]
     found = find_patterns(application, week, said, memory, before, embedder, policy, previous or {}, judge)
     placed = _place_said(said, found.patterns, embedder)
     inferred = _place_inferred(events[is_inferred], said, placed, embedder)
@@ -102,7 +103,9 @@ def cluster_week(
         memberships=MEMBERSHIPS.check(memberships),
         new_pattern_ids=tuple(sorted(set(found.new_ids) & kept)),
         lineage=(*(row for row in found.lineage if row.pattern_id in kept), *merged),
-        judgements=tuple(found.judgements),
+        judgements=tuple(
+            row for row in found.judgements if row.pattern_id in kept or row.judgement not in {"new", "sub"}
+        ),
     )
 
 
@@ -117,9 +120,12 @@ def _place_inferred(events: pd.DataFrame, said: Said, placed: Placement, embedde
     """The pattern of every event of which nobody did."""
     if events.empty:
         return Placement(np.zeros(0, dtype=np.int64), np.zeros(0))
-    asked, voters = (DistinctTexts.of(frame["subject_text"].tolist()) for frame in (events, said.events))
+    some = slice(None, None, -(-len(said.events) // MOST_VOTERS) or 1)
+    asked, voters = (DistinctTexts.of(f["subject_text"].tolist()) for f in (events, said.events.iloc[some]))
     of_text = place_by_subject(
-        encode_exactly(embedder, asked.texts), encode_exactly(embedder, voters.texts)[voters.of_row], placed.pattern
+        encode_exactly(embedder, asked.texts),
+        encode_exactly(embedder, voters.texts)[voters.of_row],
+        placed.pattern[some],
     )
     return Placement(of_text.pattern[asked.of_row], of_text.similarity[asked.of_row])
 

@@ -138,15 +138,20 @@ class KnownWeek:
     decided: EffectiveDecisions
 
     @classmethod
-    def read(cls, database: Database, application: str, week: date, policy: ClusterPolicy) -> "KnownWeek":
+    def read(cls, database: Database, application: str, week: date, settings: Settings) -> "KnownWeek":
         """In one transaction."""
+        n_weeks, size, version = (
+            settings.cluster.past_weeks,
+            settings.cluster.max_sample,
+            describer_version(settings.analyst),
+        )
         with database.begin() as conn:
             return cls(
                 application=application,
                 week=week,
                 events=negatives.read_events(conn, application, week, Window.of_week(week).end),
                 memory=patterns.load_memory(conn, application, before=week),
-                past=negatives.read_past_texts(conn, application, week, policy.past_weeks, policy.max_sample),
+                past=negatives.read_past_texts(conn, application, week, n_weeks, version, size),
                 founded=patterns.founded_in(conn, application, week),
                 decided=decisions.load_effective(conn, application).get(application, UNDECIDED),
             )

@@ -169,7 +169,7 @@ def failure_patterns(
     with database.begin() as conn:
         applications = weeks.list_applications(conn, window_of(week))
     for application in applications:
-        known = KnownWeek.read(database, application, week, policy)
+        known = KnownWeek.read(database, application, week, settings)
         judge = WeekJudge(opener, application, spent)
         found = known.find(encoder, policy, judge)
         known.save(database, found, encoder, settings)

@@ -3,9 +3,9 @@
 Belongs here: pure bookkeeping between `DESCRIPTIONS` and the analyst's reports. Does not belong here: asking
 (`llm/analyst.py`).
 
-An event is placed and counted by its offline view, so that no event's pattern depends on whether money was left for its
-sentence; a sentence is for people, and helps to find groups. Only where an application pins the describer is its
-sentence what is compared, of all events alike.
+An event is placed by its offline view, whether money was left for its sentence or not. A sentence is for people, and
+helps to find patterns: which ones there are can depend on sentences, which of them an event is in does not. Only where
+an application pins the describer is its sentence what is compared, of all events alike.
 """
 
 import pandas as pd

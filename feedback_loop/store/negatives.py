@@ -200,22 +200,19 @@ def read_events(conn: Connection, application: str, week: date, known_before: da
     return described.merge(texts, on="interaction_id", how="inner", validate="one_to_one")
 
 
-def read_past_texts(conn: Connection, application: str, before: date, n_weeks: int, size: int) -> list[str]:
-    """What people said went wrong in the weeks before one, distinct; at most `size` of it, chosen by hash.
-
-    Only in the words of the describer of the newest of these weeks: those of two are never compared.
-    """
+def read_past_texts(
+    conn: Connection, application: str, before: date, n_weeks: int, describer_version: str, size: int
+) -> list[str]:
+    """What went wrong in the weeks before one in this describer's words, distinct; at most `size`, chosen by hash."""
     query = """
-        with past as (
-            select * from feedback_loop.failure_descriptions
-            where application = :application and week >= :since and week < :before and not is_inferred
-        )
-        select distinct failure_text, md5(failure_text) as hash from past
-        where describer_version = (select describer_version from past order by week desc, describer_version limit 1)
+        select distinct failure_text, md5(failure_text) as hash from feedback_loop.failure_descriptions
+        where application = :application and week >= :since and week < :before and not is_inferred
+          and describer_version = :version
         order by hash limit :size
     """
     since = before - timedelta(weeks=n_weeks)
     parameters = {"application": application, "since": since, "before": before, "size": size}
+    parameters["version"] = describer_version
     return [str(text) for text in read_frame(conn, query, parameters)["failure_text"]]
 
 

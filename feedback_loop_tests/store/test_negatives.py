@@ -182,10 +182,10 @@ def test_the_past_is_what_was_said_in_the_weeks_before_by_the_same_describer(eng
             foreign = described(["x"], "other")
             silent = described([f"silent {week}"], is_inferred=True)
             negatives.save_descriptions(conn, week, pd.concat([described(texts), foreign, silent]), "describe-2")
-        past = negatives.read_past_texts(conn, APPLICATION, weeks[3], 2, 10)
-        some = negatives.read_past_texts(conn, APPLICATION, weeks[3], 2, 2)
+        past = negatives.read_past_texts(conn, APPLICATION, weeks[3], 2, "describe-2", 10)
+        some = negatives.read_past_texts(conn, APPLICATION, weeks[3], 2, "describe-2", 2)
         negatives.save_descriptions(conn, weeks[2], described(["c"]), "describe-3")
-        newest = negatives.read_past_texts(conn, APPLICATION, weeks[3], 2, 10)
+        newest = negatives.read_past_texts(conn, APPLICATION, weeks[3], 2, "describe-3", 10)
     assert sorted(past) == ["a", "b", "c"]
     assert some == past[:2]  # the same ones every time
     assert newest == ["c"]
