@@ -18,7 +18,7 @@ from feedback_loop.cluster.novelty import Comparison
 from feedback_loop.cluster.place import similarities, similarity_among
 from feedback_loop.cluster.texts import Rows
 
-# Chosen on banking77_train (docs/benchmarks.md, "Patterns") and not since.
+# Chosen on banking77_train (docs/benchmarks.md, "Patterns") and the simulator, never on a set that is reported on.
 _INHERITED = 0.5  # share of what is remembered of a pattern that its heir must hold
 _PART = 0.3  # share of remembered rows from which on a group without an inheritance goes to the pattern of most
 _SEPARATE = 0.25  # quantile of how separate the known patterns are: a new one is at least as separate

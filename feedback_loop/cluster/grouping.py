@@ -17,7 +17,7 @@ from feedback_loop.llm import Vectors
 
 Labels = NDArray[np.int64]
 
-# Chosen on banking77_train (docs/benchmarks.md, "Patterns") and not since.
+# Chosen on banking77_train (docs/benchmarks.md, "Patterns") and the simulator, never on a set that is reported on.
 _NEIGHBOURS, _LEAST, _MOST = 0.28, 6, 40  # k = .28 sqrt n, within these
 _GRAINS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 6.0, 9.0, 13.0)  # resolutions of the modularity
 _FINEST = 30.0

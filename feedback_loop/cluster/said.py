@@ -6,6 +6,7 @@ nobody said anything (`subjects.py`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -51,11 +52,14 @@ class Said:
 
     def sentences_of(self, texts: Rows) -> list[str]:
         """What a model wrote of the first event with each of these texts of which it wrote anything; else nothing."""
+        return [self._written.get(int(text), "") for text in texts]
+
+    @cached_property
+    def _written(self) -> dict[int, str]:
         told = self.events["sentence"].to_numpy()
         rows = np.flatnonzero(told != "")
         of, first = np.unique(self.texts.of_row[rows], return_index=True)
-        written = dict(zip(of.tolist(), told[rows[first]].tolist(), strict=True))
-        return [str(written.get(int(text), "")) for text in texts]
+        return {int(text): str(told[row]) for text, row in zip(of, rows[first], strict=True)}
 
     def exemplars(self, texts: Rows) -> tuple[Exemplar, ...]:
         """The first event with each of these texts, as it is remembered."""

@@ -24,11 +24,11 @@ def place_by_subject(subjects: ExactVectors, voters: ExactVectors, owner: NDArra
 
     Args:
         subjects: of the events to place, shape (n, d).
-        voters: subjects of events that somebody said something of, shape (m, d); of more than 6,000 every so manieth.
+        voters: subjects of events that somebody said something of, shape (m, d); `MOST_VOTERS` at most, for time grows
+            with n x m.
         owner: pattern of each voter, -1 for none, shape (m,).
     """
     chosen = np.flatnonzero(voters.any(axis=1))
-    chosen = chosen[:: max(1, -(-len(chosen) // MOST_VOTERS))]
     n, k = len(subjects), min(_VOTERS, len(chosen) - 1)
     if n == 0 or k < 1:
         return Placement(np.full(n, -1, dtype=np.int64), np.full(n, -1.0))

@@ -65,7 +65,7 @@ def save_week(
     detector: Detector,
     policy_version: str,
 ) -> None:
-    """Replace an application's week: states, memberships (`records.PLACEMENTS`) and the detector they amount to."""
+    """Replace an application's week: states, frame `records.MEMBERSHIPS`, and the detector they amount to."""
     for table in (pattern_states, pattern_memberships):
         conn.execute(table.delete().where(table.c.application == application, table.c.week == week))
     stamp = {
