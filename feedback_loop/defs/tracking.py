@@ -1,7 +1,7 @@
 """Tickets between the plan and the tracker: ledger row, call, confirmation, each step repeatable.
 
 Belongs here: the order of those steps, for new tickets and for what is said on them. Does not belong here: the plan
-(`route.py`), the SQL (`store/tickets.py`), the tracker (`clients/`).
+(`route/`), the SQL (`store/tickets.py`), the tracker (`clients/`).
 """
 
 from collections.abc import Sequence

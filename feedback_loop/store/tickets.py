@@ -1,11 +1,11 @@
 """Tickets: the ledger of what was asked of the tracker and what of it is done.
 
 Belongs here: SQL of `tickets` and `ticket_events`. A row is written before the call to the tracker and confirmed
-after it. Does not belong here: the decision (`route.py`) and the tracker (`clients/`).
+after it. Does not belong here: the decision (`route/`) and the tracker (`clients/`).
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
+from feedback_loop.documents import from_json, to_json
 from feedback_loop.records import Ticket, TicketEvent
 from feedback_loop.store.tables import ticket_events, tickets
 
@@ -28,7 +29,11 @@ def add_ticket(conn: Connection, ticket: Ticket, tracker: str) -> Ticket:
     """Plan a ticket under the next number, unless its pattern has one; returns the one that stands."""
     lock_ledger(conn)
     number = conn.execute(sa.select(sa.func.coalesce(sa.func.max(tickets.c.ticket_number), 0) + 1)).scalar_one()
-    row = asdict(replace(ticket, ticket_number=number)) | {"tracker": tracker, "updated_at": ticket.created_at}
+    row = vars(replace(ticket, ticket_number=number)) | {
+        "body": to_json(ticket.body),
+        "tracker": tracker,
+        "updated_at": ticket.created_at,
+    }
     conn.execute(insert(tickets).values(row).on_conflict_do_nothing(index_elements=["application", "pattern_id"]))
     return load_tickets(conn, ticket.application, [ticket.pattern_id])[0]
 
@@ -51,7 +56,7 @@ def load_tickets(
         query = query.where(tickets.c.application == application)
     if pattern_ids is not None:
         query = query.where(tickets.c.pattern_id.in_(pattern_ids))
-    return [Ticket(**row) for row in conn.execute(query).mappings()]
+    return [Ticket(**{**row, "body": from_json(row["body"])}) for row in conn.execute(query).mappings()]
 
 
 def set_status(conn: Connection, application: str, pattern_id: str, status: str, at: datetime) -> None:
@@ -67,7 +72,8 @@ def plan_events(conn: Connection, events: Sequence[TicketEvent]) -> None:
     """Write down what is to be said or done; what is there already stays as it is."""
     if events:
         conn.execute(
-            insert(ticket_events).on_conflict_do_nothing(), [asdict(e) | {"is_applied": False} for e in events]
+            insert(ticket_events).on_conflict_do_nothing(),
+            [vars(e) | {"body": to_json(e.body), "is_applied": False} for e in events],
         )
 
 
@@ -96,7 +102,7 @@ def pending_events(conn: Connection) -> list[TicketEvent]:
             ticket_events.c.event_key,
         )
     )
-    return [TicketEvent(**row) for row in conn.execute(query).mappings()]
+    return [TicketEvent(**{**row, "body": from_json(row["body"])}) for row in conn.execute(query).mappings()]
 
 
 def confirm_event(conn: Connection, event: TicketEvent) -> None:

@@ -1,0 +1,61 @@
+"""Tickets for any tracker: documents instead of Markdown, what a tracker knows of them, where a fix's time is from."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+_SCHEMA = "feedback_loop"
+_TIME = postgresql.TIMESTAMP(timezone=True)
+_JSON = postgresql.JSONB(astext_type=sa.Text())
+_AS_DOCUMENT = (
+    "jsonb_build_array(jsonb_build_object('kind', 'paragraph', "
+    "'inlines', jsonb_build_array(jsonb_build_object('text', body))))"
+)
+
+
+def upgrade() -> None:
+    for table in ("tickets", "ticket_events"):
+        # An expression in USING may not hold a subquery, so a text becomes a document of one paragraph.
+        op.alter_column(
+            table, "body", existing_type=sa.Text(), type_=_JSON, postgresql_using=_AS_DOCUMENT, schema=_SCHEMA
+        )
+        op.add_column(table, sa.Column("problem", sa.Text(), nullable=True), schema=_SCHEMA)
+    op.add_column("tickets", sa.Column("issue_id", sa.Text(), nullable=True), schema=_SCHEMA)
+    op.add_column(
+        "tickets",
+        sa.Column("old_keys", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+        schema=_SCHEMA,
+    )
+    op.add_column("tickets", sa.Column("attempted_at", _TIME, nullable=True), schema=_SCHEMA)
+    op.add_column(
+        "tickets",
+        sa.Column("is_complete", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        schema=_SCHEMA,
+    )
+    for name in ("status_name", "resolution", "duplicate_of"):
+        op.add_column("tickets", sa.Column(name, sa.Text(), nullable=True), schema=_SCHEMA)
+    op.add_column("tickets", sa.Column("fetched_at", _TIME, nullable=True), schema=_SCHEMA)
+    for name, default in (("origin", "''"), ("precision", "'instant'"), ("confidence", "'high'")):
+        column = sa.Column(name, sa.Text(), server_default=sa.text(default), nullable=False)
+        op.add_column("fixes", column, schema=_SCHEMA)
+    op.add_column("fixes", sa.Column("withdrawn_at", _TIME, nullable=True), schema=_SCHEMA)
+    op.add_column("fixes", sa.Column("withdrawn_reason", sa.Text(), nullable=True), schema=_SCHEMA)
+
+
+def downgrade() -> None:
+    for name in ("withdrawn_reason", "withdrawn_at", "confidence", "precision", "origin"):
+        op.drop_column("fixes", name, schema=_SCHEMA)
+    for name in (
+        "fetched_at", "duplicate_of", "resolution", "status_name", "is_complete", "attempted_at", "old_keys", "issue_id"
+    ):  # fmt: skip
+        op.drop_column("tickets", name, schema=_SCHEMA)
+    for table in ("ticket_events", "tickets"):
+        op.drop_column(table, "problem", schema=_SCHEMA)
+        op.alter_column(
+            table, "body", existing_type=_JSON, type_=sa.Text(), postgresql_using="body::text", schema=_SCHEMA
+        )
