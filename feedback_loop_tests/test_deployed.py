@@ -64,7 +64,7 @@ def test_an_open_ticket_is_believed_its_field_and_version_but_no_date_of_a_click
 
 
 @pytest.mark.parametrize("status", ["wont_do", "duplicate", "cancelled", "gone"])
-def test_a_ticket_that_ended_otherwise_has_no_deployment(status: str) -> None:
+def test_a_ticket_that_ended_otherwise_has_no_deployment(status: Any) -> None:
     assert resolve_deployed_at(replace(FULL, status=status), AS_OF, POLICY) is None
 
 

@@ -1,8 +1,6 @@
-"""Which patterns earn a ticket, what it says, and what a verdict does to it. User text does nothing in Markdown."""
+"""Which patterns earn a ticket, and what it says. User text does nothing in Markdown."""
 
 import re
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -11,21 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt  # comes with rich
 
-from feedback_loop.records import Exemplar, Fix, PatternState, Verification
+from feedback_loop.records import Exemplar, PatternState
 from feedback_loop.route import (
     RoutePolicy,
     TicketDraft,
     inert,
-    plan_deployed_comments,
     plan_tickets,
-    plan_verdict_events,
-    verdict_sentence,
 )
 from feedback_loop_tests.store.test_patterns import state
 
 POLICY = RoutePolicy(max_new_tickets=3)
 LOOKS = (14, 21, 28, 42)
-AS_OF = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 def plan(*patterns: tuple[PatternState, dict[str, Any]], has_ticket: frozenset[str] = frozenset()) -> list[TicketDraft]:
@@ -152,76 +146,3 @@ def test_an_entity_is_shown_as_it_was_written() -> None:
 def test_inert_text_keeps_every_word(text: str) -> None:
     shown = re.sub(r"\\(.)", r"\1", inert(text)).replace("\u2060", "")
     assert re.findall(r"[^\W_]+", shown) == re.findall(r"[^\W_]+", text)
-
-
-def verification(**fields: Any) -> Verification:
-    values: dict[str, Any] = {
-        "application": "shop",
-        "fix_id": "f1",
-        "pattern_id": "p1",
-        "look_day": 14,
-        "verdict": "effective",
-        "reason": "the rate fell",
-        "as_of": AS_OF,
-        "n_before": 100,
-        "exposures_before": 1000.0,
-        "n_after": 20,
-        "exposures_after": 1000.0,
-        "n_expected": 100.0,
-        "reduction": 0.8,
-        "ci_low": 0.6,
-        "ci_high": 0.9,
-        "confidence": 0.99,
-    }
-    return Verification(**(values | fields))
-
-
-@pytest.mark.parametrize(
-    ("verdict", "kind"),
-    [
-        ("effective", "close"),
-        ("worse", "reopen"),
-        ("ineffective", "reopen"),
-        ("not_shown", "reopen"),
-        ("partial", "comment"),
-        ("pending", "comment"),
-        ("inconclusive", "comment"),
-    ],
-)
-def test_what_each_verdict_does_to_its_ticket(verdict: str, kind: str) -> None:
-    (event,) = plan_verdict_events([verification(verdict=verdict)], {"p1": "Broken *links*"})
-    assert (event.kind, event.event_key, event.occurred_at) == (kind, "verdict:f1:14", AS_OF)
-    assert event.body.startswith(r"Broken \*links\*: ")
-
-
-def test_events_come_in_the_order_of_the_looks() -> None:
-    later = AS_OF.replace(month=4)
-    looks = [verification(look_day=21, as_of=later), verification(fix_id="f2"), verification()]
-    assert [e.event_key for e in plan_verdict_events(looks, {})] == ["verdict:f1:14", "verdict:f2:14", "verdict:f1:21"]
-
-
-def test_a_verdict_in_words() -> None:
-    assert verdict_sentence(verification()) == (
-        "Effective on day 14: 80% fewer affected sessions than expected without the fix "
-        "(99% range of the cut 60% to 90%; expected 100, saw 20). The rate fell."
-    )
-    worse = verification(verdict="worse", reduction=-0.5, ci_low=-0.9, ci_high=-0.1)
-    assert "50% more affected sessions" in verdict_sentence(worse)
-
-
-def test_a_verdict_without_numbers_gives_the_reason_and_the_next_day() -> None:
-    nothing = verification(
-        verdict="pending", reason="too rare", reduction=None, ci_low=None, next_look_at=AS_OF.replace(day=9)
-    )
-    assert verdict_sentence(nothing) == "Pending on day 14: too rare. Next look on 2026-03-09."
-
-
-def test_a_deployment_is_said_on_its_ticket_once_with_the_day_of_the_verdict() -> None:
-    fix = Fix("shop", "f1", "p1", "FL-1", "d", "support", "v*2", AS_OF, "det", "deployment")
-    (event,) = plan_deployed_comments([fix], {"f1": "2026-03-16"})
-    assert (event.kind, event.event_key) == ("comment", "deployed:f1")
-    assert event.body == (
-        r"A fix was deployed on 2026-03-02 with prompt version v\*2. The first verdict comes on 2026-03-16."
-    )
-    (unversioned,) = plan_deployed_comments([replace(fix, prompt_version=None)], {"f1": "2026-03-16"})
-    assert "version" not in unversioned.body

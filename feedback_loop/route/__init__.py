@@ -3,7 +3,9 @@
     policy      when a pattern earns a ticket, and where each route goes
     plan        the tickets of a week
     ticket      what a ticket says
-    updates     what is said and done on it later: numbers, a fix, verdicts, merges
+    updates     what is said and done on it later: a fix, verdicts, merges
+    numbers     what is said on it when its numbers change
+    following   what people mean by how they end it
 
 Belongs here: the decision, and the words of a ticket. Does not belong here: the ledger (`store/tickets.py`) and the
 tracker that carries a plan out (`clients/`).
@@ -11,17 +13,35 @@ tracker that carries a plan out (`clients/`).
 In the loop: prioritise -> **route** -> (people ship a fix) -> verify -> **route** again.
 """
 
+from feedback_loop.route.following import UNJUDGED, Answers, plan_answers
+from feedback_loop.route.numbers import WeekNumbers, plan_progress_comments
 from feedback_loop.route.plan import TicketDraft, plan_tickets
 from feedback_loop.route.policy import ROUTES, RoutePolicy
-from feedback_loop.route.updates import plan_deployed_comments, plan_duplicates, plan_verdict_events, verdict_sentence
+from feedback_loop.route.updates import (
+    SILENT,
+    UpdatePolicy,
+    plan_deployed_comments,
+    plan_duplicates,
+    plan_verdict_events,
+    verdict_document,
+    verdict_sentence,
+)
 
 __all__ = [
     "ROUTES",
+    "SILENT",
+    "UNJUDGED",
+    "Answers",
     "RoutePolicy",
     "TicketDraft",
+    "UpdatePolicy",
+    "WeekNumbers",
+    "plan_answers",
     "plan_deployed_comments",
     "plan_duplicates",
+    "plan_progress_comments",
     "plan_tickets",
     "plan_verdict_events",
+    "verdict_document",
     "verdict_sentence",
 ]
