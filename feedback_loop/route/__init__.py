@@ -2,7 +2,8 @@
 
     policy      when a pattern earns a ticket, and where each route goes
     plan        the tickets of a week
-    ticket      what a ticket says
+    facts       what a ticket is written from
+    ticket      what a ticket says (with `words` and `visibility`: what numbers make in plain words)
     updates     what is said and done on it later: a fix, verdicts, merges
     numbers     what is said on it when its numbers change
     following   what people mean by how they end it
@@ -13,10 +14,11 @@ tracker that carries a plan out (`clients/`).
 In the loop: prioritise -> **route** -> (people ship a fix) -> verify -> **route** again.
 """
 
+from feedback_loop.route.facts import SegmentFact, TicketFacts, TrendWeek, contradictions_of, segments_of, trend_of
 from feedback_loop.route.following import UNJUDGED, Answers, plan_answers
 from feedback_loop.route.numbers import WeekNumbers, plan_progress_comments
-from feedback_loop.route.plan import TicketDraft, plan_tickets
-from feedback_loop.route.policy import ROUTES, RoutePolicy
+from feedback_loop.route.plan import HeldPattern, TicketDraft, TicketPlan, plan_tickets
+from feedback_loop.route.policy import ROUTES, RoutePolicy, RouteTarget
 from feedback_loop.route.updates import (
     SILENT,
     UpdatePolicy,
@@ -32,16 +34,25 @@ __all__ = [
     "SILENT",
     "UNJUDGED",
     "Answers",
+    "HeldPattern",
     "RoutePolicy",
+    "RouteTarget",
+    "SegmentFact",
     "TicketDraft",
+    "TicketFacts",
+    "TicketPlan",
+    "TrendWeek",
     "UpdatePolicy",
     "WeekNumbers",
+    "contradictions_of",
     "plan_answers",
     "plan_deployed_comments",
     "plan_duplicates",
     "plan_progress_comments",
     "plan_tickets",
     "plan_verdict_events",
+    "segments_of",
+    "trend_of",
     "verdict_document",
     "verdict_sentence",
 ]
