@@ -11,11 +11,13 @@ from datetime import date
 
 from feedback_loop.documents import Document, Paragraph, Text
 from feedback_loop.records import Ticket, TicketEvent, Window
+from feedback_loop.redaction import visible
 from feedback_loop.route.updates import UpdatePolicy
 from feedback_loop.stats.rates import rate_ratio
 
 Segment = tuple[str, str]
 _MOST_SEGMENTS = 5  # named in one comment
+_MAX_VALUE = 60  # characters of a cohort, version, model or document
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,18 @@ class WeekNumbers:
     dispersion: float = 1.0
     segments: frozenset[Segment] = frozenset()
 
+    def __post_init__(self) -> None:
+        if self.exposures is not None and not self.exposures > 0:  # also where it is NaN
+            raise ValueError(f"week {self.week}: exposures are above 0, or None where unknown; got {self.exposures}")
+        if min(self.n_sessions, self.affected) < 0 or not self.dispersion >= 1:
+            raise ValueError(f"week {self.week}: counts are at least 0 and dispersion at least 1, got {self}")
+
 
 @dataclass(frozen=True)
 class Told:
     """What the readers of a ticket saw last: the numbers of a week, and every segment up to then."""
 
-    numbers: WeekNumbers | None  # None: of that week there are none
+    numbers: WeekNumbers | None  # None: no rate was known yet
     segments: frozenset[Segment]
 
 
@@ -61,13 +69,13 @@ def what_was_told(ticket: Ticket, weeks: Sequence[WeekNumbers], said: Collection
         said: keys of the events planned for the ticket; those of `week` and later do not matter.
         week: that is to be told.
     """
-    told = {
-        w.week: w
+    told = [
+        w
         for w in weeks
         if w.week < week and (w.week == ticket.created_week or numbers_key(ticket.pattern_id, w.week) in said)
-    }
-    segments = frozenset[Segment]().union(*(w.segments for w in told.values()))
-    return Told(told[max(told)] if told else None, segments)
+    ]
+    segments = frozenset[Segment]().union(*(w.segments for w in told))
+    return Told(max((w for w in told if w.exposures is not None), key=lambda w: w.week, default=None), segments)
 
 
 def plan_progress_comments(
@@ -94,32 +102,25 @@ def plan_progress_comments(
         if ticket.status not in ("open", "reopened") or now is None or ticket.created_week >= week:
             continue
         told = what_was_told(ticket, history[key], said.get(key, ()), week)
-        body = (*_step(told.numbers, now, policy), *_appeared(told.segments, now, policy))
-        if body:
+        new = sorted(s for s in now.segments - told.segments if s[0] in policy.told_dimensions)
+        is_step = told.numbers is not None and _is_step(told.numbers, now, policy)
+        if new or is_step:
+            body = (*_numbers(told.numbers, now, is_step=is_step), *_appeared(new, week))
             event_key = numbers_key(ticket.pattern_id, week)
             events.append(TicketEvent(*key, event_key, "comment", body, Window.of_week(week).end))
     return events
 
 
-def _step(before: WeekNumbers | None, now: WeekNumbers, policy: UpdatePolicy) -> Document:
-    """The old and the new share on one line, where it changed by the factor and beyond chance."""
-    if before is None or not before.exposures or not now.exposures or before.affected + now.affected == 0:
-        return ()
+def _is_step(before: WeekNumbers, now: WeekNumbers, policy: UpdatePolicy) -> bool:
+    """Whether the share of affected sessions changed by the factor, with enough of them, and beyond chance."""
+    if before.exposures is None or now.exposures is None or before.affected + now.affected == 0:
+        return False
     ratio = rate_ratio(
         now.affected, now.exposures, before.affected, before.exposures, policy.confidence, _spread(before, now)
     )
-    is_up = ratio.ratio >= policy.factor
-    larger = now if is_up else before
-    changed = is_up or ratio.ratio <= 1 / policy.factor
-    if not changed or larger.n_sessions < policy.min_events or ratio.p_value > 1 - policy.confidence:
-        return ()
-    rates = [1000 * of.affected / (of.exposures or 1) for of in (before, now)]
-    line = (
-        f": {rates[0]:.1f} → {rates[1]:.1f} of 1,000 sessions ({before.n_sessions:,} → {now.n_sessions:,} sessions, "
-        f"week of {before.week} → week of {now.week}). That is more than chance."
-    )
-    word = "More sessions are affected" if is_up else "Fewer sessions are affected"
-    return (Paragraph((Text(word, "strong"), Text(line))),)
+    larger = now if ratio.ratio > 1 else before
+    has_changed = not 1 / policy.factor < ratio.ratio < policy.factor
+    return has_changed and larger.n_sessions >= policy.min_events and ratio.p_value <= 1 - policy.confidence
 
 
 def _spread(before: WeekNumbers, now: WeekNumbers) -> float:
@@ -128,11 +129,30 @@ def _spread(before: WeekNumbers, now: WeekNumbers) -> float:
     return max(1.0, before.dispersion, now.dispersion, *weights)
 
 
-def _appeared(told: frozenset[Segment], now: WeekNumbers, policy: UpdatePolicy) -> Document:
-    new = sorted(s for s in now.segments - told if s[0] in policy.told_dimensions)
+def _numbers(before: WeekNumbers | None, now: WeekNumbers, *, is_step: bool) -> Document:
+    """The old and the new share on one line: in every comment, for the next one is measured from it."""
+    if now.exposures is None:
+        return ()
+    new, title, why = 1000 * now.affected / now.exposures, "Affected sessions", ""
+    told = f"{now.n_sessions:,} in the week of {now.week}"
+    if before is None or before.exposures is None:
+        return (_line(title, f"{new:.1f} of 1,000 sessions ({told})."),)
+    old = 1000 * before.affected / before.exposures
+    if is_step:
+        title, why = f"{title} {'rose' if new > old else 'fell'}", " That is more than chance."
+    told = f"{before.n_sessions:,} in the week of {before.week}, {told}"
+    return (_line(title, f"{old:.1f} → {new:.1f} of 1,000 sessions ({told}).{why}"),)
+
+
+def _appeared(new: Sequence[Segment], week: date) -> Document:
+    """Where the pattern is frequent now and was not before."""
     if not new:
         return ()
-    named = [f"{dimension.replace('_', ' ')} {value}" for dimension, value in new[:_MOST_SEGMENTS]]
+    named = [f"{name.replace('_', ' ')} “{visible(value, _MAX_VALUE)}”" for name, value in new[:_MOST_SEGMENTS]]
     more = f", and {len(new) - len(named)} more" if len(new) > len(named) else ""
-    line = f": {', '.join(named)}{more} (week of {now.week}). There it happens more often than elsewhere."
-    return (Paragraph((Text("Newly frequent in", "strong"), Text(line))),)
+    line = f"{', '.join(named)}{more} (week of {week}). It happens more often there than elsewhere."
+    return (_line("New in", line),)
+
+
+def _line(title: str, text: str) -> Paragraph:
+    return Paragraph((Text(title, "strong"), Text(f": {text}")))

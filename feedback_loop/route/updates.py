@@ -14,6 +14,7 @@ from typing import Literal
 from feedback_loop.decisions import EffectiveDecisions
 from feedback_loop.documents import Document, Paragraph, Text, plain
 from feedback_loop.records import NOT_REDUCED, Fix, Ticket, TicketEvent, TicketStatus, Verification, check_between
+from feedback_loop.redaction import visible
 
 SILENT: frozenset[TicketStatus] = frozenset({"cancelled", "gone"})
 """Statuses of tickets on which nothing is said: until they are reopened, or for ever."""
@@ -22,6 +23,7 @@ _ENDED_BY_PEOPLE: Mapping[str, str] = {
     "wont_do": "people decided that it will not be fixed",
     "duplicate": "people made it a duplicate of another ticket",
 }
+_MAX_ORIGIN = 80  # characters; it names a version or status as people called it
 _Step = tuple[Literal["comment", "reopen", "close"], str]
 
 
@@ -90,7 +92,8 @@ def _deployed(fix: Fix, first_look: str, field: str) -> Document:
     day = ", so only the day is known" if fix.precision == "day" else f" ({fix.deployed_at:%H:%M} UTC)"
     doubt = " Users may have got the fix on another day." if fix.confidence == "low" else ""
     remedy = "correct it there" if fix.origin == f"the field {field}" else f"set the field {field} of this ticket"
-    source = f"The time was read from {fix.origin or 'this ticket'}{day}.{doubt} If it is wrong, {remedy}, or run "
+    origin = visible(fix.origin, _MAX_ORIGIN) or "this ticket"
+    source = f"The time was read from {origin}{day}.{doubt} If it is wrong, {remedy}, or run "
     command = f"feedback-loop deployed VERSION --fixes {fix.ticket_key} --at TIME"
     return (*said, Paragraph((Text(source), Text(command, "code"), Text("."))))
 
