@@ -234,6 +234,6 @@ def plain_text(document: Mapping[str, Any]) -> str:
 
 def from_text(text: str) -> dict[str, Any]:
     """A document of paragraphs, for text that was given as wiki markup: the markup stays as it is."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in text.split("\n") if line.strip()]
     paragraphs = [{"type": "paragraph", "content": [{"type": "text", "text": line}]} for line in lines]
     return {"type": "doc", "version": 1, "content": paragraphs}

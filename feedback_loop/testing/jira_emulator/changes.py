@@ -144,8 +144,7 @@ def unlink(state: State, found: Link) -> None:
 def put_remote_link(state: State, issue: Issue, author: str, values: Mapping[str, Any]) -> tuple[RemoteLink, bool]:
     """Update the link with this global id, or make one; also whether it is new.
 
-    Args:
-        values: `global_id`, `target`, `application`, `relationship`.
+    `values` are the fields of a `RemoteLink` but its id.
     """
     known = [
         each for each in issue.remote_links if each.global_id is not None and each.global_id == values["global_id"]

@@ -44,6 +44,8 @@ def read_fields(state: State, given: Mapping[str, Any], project: str, api: str) 
     """Fields of a create or an edit, as `Issue.fields` has them.
 
     Args:
+        state: whose fields are on the screen.
+        given: `fields` of the body.
         project: whose components and versions they may name.
         api: version of the API, `2` or `3`.
 
@@ -267,7 +269,7 @@ def _text(state: State, value: Any, _: str, api: str) -> Any:
 
 
 def _project(state: State, value: Any, project: str, _: str) -> str:
-    if isinstance(value, dict) and project in (value.get("key"), None) or read_project(state, value) == project:
+    if read_project(state, value) == project:
         return project
     raise FieldError("Issues cannot be moved by an edit.")
 

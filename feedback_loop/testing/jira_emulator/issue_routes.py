@@ -67,7 +67,7 @@ def edit(call: Call) -> Reply:
     if not isinstance(fields, dict) or not isinstance(update, dict):
         raise refuse(400, "'fields' and 'update' are objects.")
     if both := sorted(fields.keys() & update.keys()):
-        raise refuse_fields({name: "Field is in both 'fields' and 'update'." for name in both})
+        raise refuse_fields(dict.fromkeys(both, "Field is in both 'fields' and 'update'."))
     comments = _comments(call, update.pop("comment", []))
     fields = fields | {name: _updated(call, issue, name, steps) for name, steps in update.items()}
     values = checks.read_fields(call.state, fields, issue.project, call.shapes.api)
@@ -130,9 +130,16 @@ def transitions(call: Call) -> Reply:
     listed = []
     for each in _open_to(issue):
         enters = _enters_done(issue, each)
-        shape: dict[str, Any] = {"id": each.id, "name": each.name, "to": call.shapes.status(each.to), "hasScreen": enters,
-                                 "isGlobal": False, "isInitial": False, "isAvailable": True,
-                                 "isConditional": False}  # fmt: skip
+        shape: dict[str, Any] = {
+            "id": each.id,
+            "name": each.name,
+            "to": call.shapes.status(each.to),
+            "hasScreen": enters,
+            "isGlobal": False,
+            "isInitial": False,
+            "isAvailable": True,
+            "isConditional": False,
+        }
         if with_fields:
             allowed = [call.shapes.named("resolution", name, RESOLUTIONS) for name in RESOLUTIONS]
             resolution = {"required": True, "schema": {"type": "resolution", "system": "resolution"},
@@ -154,7 +161,7 @@ def transition(call: Call) -> Reply:
     fields = call.body.get("fields") or {}
     on_screen = {"resolution"} if _enters_done(issue, chosen) else set()
     if unknown := sorted(fields.keys() - on_screen):
-        raise refuse_fields({name: _NOT_ON_SCREEN.format(name) for name in unknown})
+        raise refuse_fields({unknown[0]: _NOT_ON_SCREEN.format(unknown[0])})
     resolution = checks.read_resolution(fields["resolution"]) if fields else None
     comments = _comments(call, (call.body.get("update") or {}).get("comment", []))
     changes.transition(call.state, issue, call.author, chosen.to, resolution)
@@ -175,7 +182,7 @@ def changelog(call: Call) -> Reply:
 
 
 def bulk_changelog(call: Call) -> Reply:
-    """POST changelog/bulkfetch: of many issues, some fields; times in milliseconds; issues that are gone are left out."""
+    """POST changelog/bulkfetch: of many issues, some fields; times in milliseconds; issues that are gone left out."""
     if not call.state.is_cloud:
         raise no_such_route(call.request.url.path)
     checks.check_keys(call.body, "issueIdsOrKeys", "fieldIds", "maxResults", "nextPageToken")

@@ -83,7 +83,7 @@ def parse_jql(state: State, text: str) -> Query:
         RefusedError: 400; syntax, an unknown field, or a value that does not exist.
     """
     parser = _Parser(state, _tokens(text))
-    matches = None if parser.at_end or parser.peek.word == "order" else parser.either()
+    matches = None if parser.at_end() or parser.peek.word == "order" else parser.either()
     return Query(matches, parser.order())
 
 
@@ -107,25 +107,24 @@ class _Parser:
     def __init__(self, state: State, tokens: list[_Token]) -> None:
         self._state, self._tokens, self._at = state, tokens, 0
 
-    @property
     def at_end(self) -> bool:
         return self._at >= len(self._tokens)
 
     @property
     def peek(self) -> _Token:
-        return _Token("") if self.at_end else self._tokens[self._at]
+        return _Token("") if self.at_end() else self._tokens[self._at]
 
     def take(self, *words: str) -> _Token:
         token = self.peek
-        if self.at_end or (words and token.word not in words):
+        if self.at_end() or (words and token.word not in words):
             wanted = f"'{words[0]}'" if words else "a value"
-            said = "the end of the query" if self.at_end else f"'{token.text}'"
+            said = "the end of the query" if self.at_end() else f"'{token.text}'"
             raise refuse_jql(f"Error in the JQL Query: Expecting {wanted} but got {said}.")
         self._at += 1
         return token
 
     def accept(self, *words: str) -> bool:
-        is_next = self.peek.word in words and not self.at_end
+        is_next = self.peek.word in words and not self.at_end()
         self._at += is_next
         return is_next
 
@@ -256,7 +255,7 @@ class _Parser:
 
     def order(self) -> tuple[tuple[str, bool], ...]:
         """`ORDER BY`, to the end of the query."""
-        if self.at_end:
+        if self.at_end():
             return ()
         self.take("order")
         self.take("by")
@@ -268,7 +267,7 @@ class _Parser:
             sorts.append((field, descends))
             if not self.accept(","):
                 break
-        if not self.at_end:
+        if not self.at_end():
             raise refuse_jql(f"Error in the JQL Query: Expecting ',' but got '{self.peek.text}'.")
         return tuple(sorts)
 

@@ -98,7 +98,9 @@ class People:
         """Make or change a version, so that `people_set(key, fixVersions=[name])` may name it.
 
         Args:
+            name: as `4.2`.
             release_date: `YYYY-MM-DD`.
+            released: else it is planned for that day.
             project: default the first.
         """
         with self._state.lock:

@@ -1,6 +1,7 @@
 """Searching: by token on Cloud, by offset on Data Center, each over an index that may lag behind.
 
-Belongs here: paging, and what of an issue a hit shows. Does not belong here: the query (`jql.py`), the index (`state.py`).
+Belongs here: paging, and what of an issue a hit shows. Does not belong here: the query (`jql.py`), the index
+(`state.py`).
 """
 
 import base64

@@ -39,6 +39,7 @@ class JiraEmulator(People):
         projects: keys of all projects; `project` is put first.
         fields_on_screen: ids of the fields that create and edit may set besides project, type and summary; None: all.
         attachment_limit: bytes of a file that are still taken.
+        trusted_hosts: links to these the page shows as links, all others as dangerous.
     """
 
     def __init__(
@@ -52,13 +53,16 @@ class JiraEmulator(People):
         projects: Sequence[str] = ("FL", "MODEL"),
         fields_on_screen: Collection[str] | None = None,
         attachment_limit: int = _ATTACHMENT_LIMIT,
+        trusted_hosts: Collection[str] = ("127.0.0.1", "localhost"),
     ) -> None:
         if personality not in ("cloud", "dc"):
             raise ValueError(f"there is no personality {personality!r}; there are cloud, dc")
         keys = tuple(dict.fromkeys((project, *projects)))
         lag = timedelta(seconds=index_lag_seconds)
         shown = None if fields_on_screen is None else frozenset(fields_on_screen)
-        super().__init__(State(personality, keys, email, token, start, lag, shown, attachment_limit))
+        super().__init__(
+            State(personality, keys, email, token, start, lag, shown, attachment_limit, frozenset(trusted_hosts))
+        )
         self._loopback = Loopback("jira-emulator")
 
     def __enter__(self) -> Self:
@@ -132,12 +136,13 @@ class JiraEmulator(People):
             ValueError: there is no such issue.
         """
         with self._state.lock:
-            return page.issue_page(self._state, self._issue(key), is_inlined=True)
+            return page.issue_page(self._state, self._issue(key))
 
     def active_content(self, key: str, allowed_hosts: Collection[str] = ()) -> list[str]:
         """What a real Jira would make active in description and comments: mentions, remote images, links elsewhere.
 
         Args:
+            key: or id.
             allowed_hosts: links to these are left out.
 
         Returns:

@@ -44,6 +44,7 @@ class State:
     index_lag: timedelta
     fields_on_screen: frozenset[str] | None
     attachment_limit: int
+    trusted_hosts: frozenset[str]
     base_url: str = ""
     lock: RLock = field(default_factory=RLock)
     crashes: list[BaseException] = field(default_factory=list)  # faults of the emulator itself
