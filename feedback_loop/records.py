@@ -268,6 +268,8 @@ class Tracker(Protocol):
     """
 
     name: str
+    settles_after: timedelta
+    """How long after a write `find` may still miss it."""
 
     def find(self, ticket: Ticket) -> list[TicketRef]:
         """Every ticket made for this pattern that can be found, oldest first. One just made may not be found yet."""

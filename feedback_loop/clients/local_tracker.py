@@ -7,12 +7,15 @@ Does not belong here: what a ticket says (`route/`) and its markup (`rendering/`
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from feedback_loop.errors import InputError, TicketRefused
 from feedback_loop.records import Attachment, Ticket, TicketEvent, TicketRef, TicketStatus, TrackerState
 from feedback_loop.rendering import markdown
+
+RELEASED = "released"
+"""What a person writes as the status of a ticket that waits for it to be let go to the tracker."""
 
 _HEAD = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _STATUS_AFTER: dict[str, TicketStatus] = {"reopen": "reopened", "close": "closed"}
@@ -33,6 +36,7 @@ class LocalTracker:
     """Tickets as `FL-<number>.md` in a directory. Every verb may be repeated: what is there already stays."""
 
     name = "local"
+    settles_after = timedelta(0)
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -122,7 +126,8 @@ class LocalTracker:
         if not path.exists():
             return None
         head = self._read_head(path)
-        status = next((s for s in _STATUSES if s == head.get("status", "").lower()), None)
+        said = head.get("status", "").lower()
+        status = "planned" if said == RELEASED else next((s for s in _STATUSES if s == said), None)
         if status is None:
             raise InputError(f"{path}: status is one of {', '.join(_STATUSES)}; it says {head.get('status')!r}")
         said_at = self._resolved_at(path, head.get("resolved_at", ""))

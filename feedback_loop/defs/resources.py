@@ -18,6 +18,8 @@ from sqlalchemy import Connection, Engine
 from feedback_loop.clients.alerts import post_alert
 from feedback_loop.clients.embeddings import EmbeddingPolicy, RememberingEmbedder, create_embedder
 from feedback_loop.clients.local_tracker import LocalTracker
+from feedback_loop.clients.trackers import open_tracker
+from feedback_loop.config import Settings
 from feedback_loop.defs.asking import open_analyst
 from feedback_loop.defs.asking_ledger import Asked
 from feedback_loop.defs.failures import as_dagster_failure
@@ -102,15 +104,33 @@ def _now() -> datetime:
 
 
 class TrackerResource(dg.ConfigurableResource):
-    """Where tickets live."""
+    """Where tickets live. The settings say in which tracker."""
 
     directory: str | None = pydantic.Field(
         default=None, description="of the local tracker; default: .feedback_loop/tickets"
     )
 
-    def create(self) -> Tracker:
-        """The tracker."""
-        return LocalTracker(Path(self.directory) if self.directory else read_environment().tickets_dir)
+    @contextlib.contextmanager
+    def open(self, settings: Settings) -> Iterator[Tracker]:
+        """The tracker. Our errors leave it as failures that Dagster retries only where that can help."""
+        environment = read_environment()
+        directory = Path(self.directory) if self.directory else environment.tickets_dir
+        with (
+            as_dagster_failure(),
+            open_tracker(
+                settings.tracker, settings.targets, environment, directory, settings.asset_url, self.now
+            ) as tracker,
+        ):
+            yield tracker
+
+    def waiting(self) -> LocalTracker:
+        """Where tickets wait until a person releases them."""
+        beside = Path(self.directory).parent / "waiting" if self.directory else read_environment().waiting_dir
+        return LocalTracker(beside)
+
+    def now(self) -> datetime:
+        """When a call to the tracker is made."""
+        return _now()
 
 
 @functools.cache

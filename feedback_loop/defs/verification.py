@@ -15,15 +15,17 @@ from feedback_loop.config import Settings
 from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs import metadata
 from feedback_loop.defs.analysis import describer_version
+from feedback_loop.defs.following import follow_tickets, read_releases
 from feedback_loop.defs.partitions import DAYS
 from feedback_loop.defs.resources import Database, EmbedderResource, TrackerResource
-from feedback_loop.defs.tracking import apply_plan, plan_events, plan_merges, sync_tickets
+from feedback_loop.defs.ticketing import about_filing, everything_filed, file_plan, filed_check, planned_words, planning
+from feedback_loop.defs.tracking import plan_events, plan_merges, plan_verdicts
 from feedback_loop.describe import describe_failures
 from feedback_loop.errors import PermanentError
 from feedback_loop.extract import extract_negatives
 from feedback_loop.llm import Embedder
 from feedback_loop.records import Fix, Verification, Window
-from feedback_loop.route import plan_deployed_comments, plan_verdict_events
+from feedback_loop.route import plan_deployed_comments
 from feedback_loop.store import decisions, negatives, patterns, tables
 from feedback_loop.store import fixes as fix_store
 from feedback_loop.store import tickets as ledger
@@ -33,22 +35,46 @@ SettingsParam = dg.ResourceParam[Settings]
 
 
 @dg.asset(
-    deps=["deployments", "tickets"],
+    deps=["tickets"],
+    partitions_def=DAYS,
+    group_name="verify",
+    kinds={"postgres"},
+    code_version="ticket-states-1",
+    metadata=metadata.about_table(tables.tickets, tables.pattern_decisions),
+)
+def ticket_states(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, tracker: TrackerResource
+) -> dg.MaterializeResult:
+    """What people did with the tickets: released, moved, ended or reopened them, shipped a fix."""
+    as_of = context.partition_time_window.end
+    with database.begin() as conn:
+        released = read_releases(conn, tracker.waiting())
+    with tracker.open(settings) as place:
+        followed = follow_tickets(database.begin, place, as_of, settings.deployed)
+    return dg.MaterializeResult(
+        metadata=metadata.rows(followed.n_read, released=len(released))
+        | {
+            "changed": metadata.listing([f"{key}: {before} -> {now}" for key, before, now in followed.changed]),
+            "moved": metadata.listing([f"{before} is now {now}" for before, now in followed.moved]),
+            "fixes": metadata.listing([f"{key}: {what}" for key, what in followed.fixes]),
+            "to_look_at": metadata.listing(followed.reported),
+        }
+    )
+
+
+@dg.asset(
+    deps=["deployments", ticket_states],
     partitions_def=DAYS,
     group_name="verify",
     kinds={"postgres", "sql"},
-    code_version="fixes-1",
+    code_version="fixes-2",
     metadata=metadata.about_table(tables.fixes),
 )
-def fixes(
-    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, tracker: TrackerResource
-) -> dg.MaterializeResult:
+def fixes(context: dg.AssetExecutionContext, database: Database, settings: SettingsParam) -> dg.MaterializeResult:
     """Deployments and resolved tickets that claim to fix a pattern; their tickets are told when the verdict comes."""
-    as_of, place_of_tickets = context.partition_time_window.end, tracker.create()
+    as_of = context.partition_time_window.end
     with database.begin() as conn:
-        fix_store.resolve_fixes(conn, as_of)
-        fix_store.record_resolved_tickets(conn, sync_tickets(conn, place_of_tickets, as_of))
-        found = fix_store.load_fixes(conn, as_of)
+        found = fix_store.resolve_fixes(conn, as_of)
         first = {f.fix_id: f"{look_of(f, settings.verify.looks[0]).after.end:%Y-%m-%d}" for f in found}
         told = join_fixes([f for f in found if f.ticket_key], decisions.load_effective(conn))
         plan_events(conn, plan_deployed_comments(told, first))
@@ -216,24 +242,25 @@ class _Counter:
     deps=[verifications],
     partitions_def=DAYS,
     group_name="verify",
-    kinds={"postgres", "markdown"},
-    code_version="ticket-updates-1",
+    kinds={"postgres"},
+    code_version="ticket-updates-2",
     metadata=metadata.about_table(tables.ticket_events),
+    check_specs=[filed_check("ticket_updates")],
 )
 def ticket_updates(
-    context: dg.AssetExecutionContext, database: Database, tracker: TrackerResource
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, tracker: TrackerResource
 ) -> dg.MaterializeResult:
     """The verdicts on their tickets: a comment each; closed where effective, reopened where not reduced."""
     as_of = context.partition_time_window.end
-    with database.begin() as conn:
-        looks = fix_store.load_verifications(conn, as_of)
-        names = {p["pattern_id"]: p["name"] for p in decisions.list_patterns(conn)}
+    with planning(database, settings) as conn:
         plan_merges(conn)
-        plan_events(conn, plan_verdict_events(looks, names), even_muted=True)
-        pending = len(ledger.pending_events(conn))
-    with database.begin() as conn:
-        apply_plan(conn, tracker.create())
-    return dg.MaterializeResult(metadata=metadata.rows(pending))
+        plan_verdicts(conn, as_of, settings.updates)
+        would_say = planned_words(conn, settings)
+    filed = file_plan(database, tracker, settings)
+    return dg.MaterializeResult(
+        metadata=about_filing(filed) | {"would_say": metadata.listing(would_say)},
+        check_results=[everything_filed(filed)],
+    )
 
 
-DAILY_ASSETS = [fixes, verifications, ticket_updates]
+DAILY_ASSETS = [ticket_states, fixes, verifications, ticket_updates]

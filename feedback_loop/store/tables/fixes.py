@@ -65,7 +65,7 @@ tickets = sa.Table(
     column("duplicate_of", Text, null=True),
     column("fetched_at", Timestamp, null=True),
     sa.UniqueConstraint("ticket_number", name="uq_tickets_ticket_number"),
-    sa.UniqueConstraint("ticket_key", name="uq_tickets_ticket_key"),
+    sa.UniqueConstraint("tracker", "ticket_key", name="uq_tickets_tracker_ticket_key"),
 )
 
 ticket_events = sa.Table(

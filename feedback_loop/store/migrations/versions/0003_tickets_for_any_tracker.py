@@ -25,6 +25,8 @@ def upgrade() -> None:
             table, "body", existing_type=sa.Text(), type_=_JSON, postgresql_using=_AS_DOCUMENT, schema=_SCHEMA
         )
         op.add_column(table, sa.Column("problem", sa.Text(), nullable=True), schema=_SCHEMA)
+    op.drop_constraint("uq_tickets_ticket_key", "tickets", schema=_SCHEMA)
+    op.create_unique_constraint("uq_tickets_tracker_ticket_key", "tickets", ["tracker", "ticket_key"], schema=_SCHEMA)
     op.add_column("tickets", sa.Column("issue_id", sa.Text(), nullable=True), schema=_SCHEMA)
     op.add_column(
         "tickets",
@@ -54,6 +56,8 @@ def downgrade() -> None:
         "fetched_at", "duplicate_of", "resolution", "status_name", "is_complete", "attempted_at", "old_keys", "issue_id"
     ):  # fmt: skip
         op.drop_column("tickets", name, schema=_SCHEMA)
+    op.drop_constraint("uq_tickets_tracker_ticket_key", "tickets", schema=_SCHEMA)
+    op.create_unique_constraint("uq_tickets_ticket_key", "tickets", ["ticket_key"], schema=_SCHEMA)
     for table in ("ticket_events", "tickets"):
         op.drop_column(table, "problem", schema=_SCHEMA)
         op.alter_column(

@@ -1,0 +1,169 @@
+"""Following: what people did with the tickets, read back, and what follows from it for patterns and fixes.
+
+Belongs here: reading every ticket, and storing what it means, in that order. Does not belong here: what a status means
+(`route/following.py`), when a fix was deployed (`deployed.py`), writing to the tracker (`filing.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from feedback_loop.clients.local_tracker import LocalTracker
+from feedback_loop.defs.filing import Begin
+from feedback_loop.deployed import DeployedPolicy, FixChange, reconcile_fixes, resolve_deployed_at
+from feedback_loop.errors import InputError, TicketRefused
+from feedback_loop.records import PatternDecision, Ticket, TicketStatus, Tracker, TrackerState
+from feedback_loop.route import plan_answers
+from feedback_loop.store import decisions, fixes, ticket_events
+from feedback_loop.store import tickets as ledger
+from feedback_loop.verify import METHOD_VERSION
+
+_Key = tuple[str, str]
+
+
+@dataclass
+class Followed:
+    """What was read: how many tickets, which changed, and what people should know."""
+
+    n_read: int = 0
+    changed: list[tuple[str, str, str]] = field(default_factory=list)  # ticket, status before, status now
+    moved: list[tuple[str, str]] = field(default_factory=list)  # key before, key now
+    fixes: list[tuple[str, str]] = field(default_factory=list)  # ticket, what became of its fix
+    reported: list[str] = field(default_factory=list)
+
+
+def follow_tickets(begin: Begin, tracker: Tracker, as_of: datetime, policy: DeployedPolicy) -> Followed:
+    """Read every ticket of a tracker and store what people did: status, name, decisions, fixes.
+
+    The tracker is read outside of transactions, for it may be slow.
+
+    Raises:
+        TrackerRefused, TrackerUnavailable: nothing was stored.
+    """
+    with begin() as conn:
+        tickets = [t for t in ledger.load_tickets(conn, tracker=tracker.name) if t.ref is not None]
+    followed = Followed()
+    states = _read(tracker, tickets, followed)
+    with begin() as conn:
+        current = [_store(conn, ticket, states, as_of, followed) for ticket in tickets if _key(ticket) in states]
+    with begin() as conn:
+        elsewhere = _answer(conn, current, states, tracker.name, as_of, followed)
+    others = {key: state for key, name in elsewhere.items() if (state := _fetch_other(tracker, name)) is not None}
+    with begin() as conn:
+        known = fixes.resolve_fixes(conn, as_of)  # what the application recorded itself comes first
+        judged = fixes.judged(conn, METHOD_VERSION)
+        for ticket in current:
+            state = others.get(_key(ticket)) or states[_key(ticket)]
+            reopened_at = max(ticket_events.reopened_at(conn, *_key(ticket)), default=None)
+            found = None if state is None else resolve_deployed_at(state, as_of, policy, reopened_at)
+            change = reconcile_fixes(known, found, ticket, judged, reopened_at)
+            _keep_fixes(conn, ticket, change, as_of, followed)
+    return followed
+
+
+def read_releases(conn: Connection, waiting: LocalTracker) -> list[Ticket]:
+    """Tickets that wait as files and that a person set to `released`; they go to the tracker next."""
+    released = []
+    for ticket in ledger.load_tickets(conn):
+        if ticket.status == "waiting":
+            state = next((waiting.fetch(ref) for ref in waiting.find(ticket)), None)
+            if state is not None and state.status == "planned":
+                ledger.release_ticket(conn, ticket)
+                released.append(ticket)
+    return released
+
+
+def status_now(ledger_says: TicketStatus, tracker_says: TicketStatus) -> TicketStatus:
+    """The status that follows from what we knew and what the tracker shows; it does not know who closed or reopened."""
+    if tracker_says == "done" and ledger_says == "closed":
+        return "closed"  # by us
+    if tracker_says in ("open", "reopened"):
+        return "open" if ledger_says in ("open", "gone") and tracker_says == "open" else "reopened"
+    return tracker_says
+
+
+def _read(tracker: Tracker, tickets: Sequence[Ticket], followed: Followed) -> dict[_Key, TrackerState | None]:
+    states: dict[_Key, TrackerState | None] = {}
+    for ticket in tickets:
+        if ticket.ref is None:
+            continue
+        try:
+            states[_key(ticket)] = tracker.fetch(ticket.ref)
+        except (TicketRefused, InputError) as error:  # of this ticket alone: what was known of it stays
+            followed.reported.append(f"{ticket.ticket_key} cannot be read: {error}")
+    followed.n_read = len(states)
+    return states
+
+
+def _store(
+    conn: Connection, ticket: Ticket, states: Mapping[_Key, TrackerState | None], as_of: datetime, followed: Followed
+) -> Ticket:
+    """The ticket as it is now."""
+    state = states[_key(ticket)]
+    status: TicketStatus = "gone" if state is None else status_now(ticket.status, state.status)
+    if state is not None and ticket.ref is not None and state.ticket_key != ticket.ticket_key:
+        ledger.move_ticket(conn, ticket, replace(ticket.ref, ticket_key=state.ticket_key))
+        followed.moved.append((ticket.ticket_key or "", state.ticket_key))
+        ticket = replace(ticket, ticket_key=state.ticket_key)
+    ledger.save_state(conn, ticket, state, status, as_of)
+    if status != ticket.status:
+        followed.changed.append((ticket.ticket_key or "", ticket.status, status))
+    return replace(ticket, status=status)
+
+
+def _answer(
+    conn: Connection,
+    tickets: Sequence[Ticket],
+    states: Mapping[_Key, TrackerState | None],
+    author: str,
+    as_of: datetime,
+    followed: Followed,
+) -> dict[_Key, str]:
+    """Record what people's endings of tickets mean; returns the keys of tickets, not ours, that some duplicate."""
+    elsewhere: dict[_Key, str] = {}
+    for application in sorted({t.application for t in tickets}):
+        own = [t for t in tickets if t.application == application]
+        known = {t.pattern_id: state for t in own if (state := states[_key(t)]) is not None}
+        answers = plan_answers(own, known, decisions.load_decisions(conn, application), author, as_of)
+        for decision in answers.decisions:
+            _record(conn, decision, followed)
+        elsewhere |= {(application, pattern_id): key for pattern_id, key in answers.counts_at.items()}
+        followed.reported += answers.reported
+    return elsewhere
+
+
+def _record(conn: Connection, said: PatternDecision, followed: Followed) -> None:
+    try:
+        decisions.decide(
+            conn,
+            said.pattern_id,
+            said.decision,
+            said.value,
+            author=said.author,
+            decided_at=said.decided_at,
+            application=said.application,
+        )
+    except InputError as error:
+        followed.reported.append(f"{said.decision} of pattern {said.pattern_id}, as its ticket says: {error}")
+
+
+def _fetch_other(tracker: Tracker, ticket_key: str) -> TrackerState | None:
+    ref = tracker.locate(ticket_key)
+    return None if ref is None else tracker.fetch(ref)
+
+
+def _keep_fixes(conn: Connection, ticket: Ticket, change: FixChange, as_of: datetime, followed: Followed) -> None:
+    """What the ticket says of its fix now; what was judged stays."""
+    for fix_id, why in change.withdraw:
+        fixes.withdraw_fix(conn, ticket.application, fix_id, why, as_of)
+        followed.fixes.append((ticket.ticket_key or "", f"withdrawn: {why}"))
+    if change.add is not None:
+        fixes.add_fix(conn, change.add)
+        told = f"deployed {change.add.deployed_at:%Y-%m-%d}, read from {change.add.origin}"
+        followed.fixes.append((ticket.ticket_key or "", told))
+
+
+def _key(ticket: Ticket) -> _Key:
+    return ticket.application, ticket.pattern_id

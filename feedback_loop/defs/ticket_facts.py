@@ -1,0 +1,104 @@
+"""What tickets and comments are written from, gathered from the database.
+
+Belongs here: reading, and handing over in the shape that `route` declares. Does not belong here: words (`route/`).
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Connection
+
+from feedback_loop.charts import draw_trend
+from feedback_loop.records import Attachment, PatternState, Ticket, TicketEvent, Window, monday_of
+from feedback_loop.route import TicketFacts, WeekNumbers
+from feedback_loop.route.facts import contradictions_of, segments_of, trend_of
+from feedback_loop.route.numbers import numbers_key
+from feedback_loop.stats.rates import dispersion
+from feedback_loop.store import audits, cards, fixes, segments, trends
+
+TREND_WEEKS = 8  # told in a ticket
+CHART_WEEKS = 16  # drawn in its picture
+
+
+def gather_facts(
+    conn: Connection, application: str, week: date, states: Iterable[PatternState], asset_url: str | None
+) -> dict[str, TicketFacts]:
+    """pattern_id -> what its ticket tells besides the week's numbers."""
+    found, split = (read(conn, application, week) for read in (segments.read_segments, segments.read_contradictions))
+    written = cards.newest_cards(conn, application, week)
+    unassigned = audits.unassigned_shares(conn, week).get(application)
+    facts = {}
+    for state in states:
+        card = written.get(state.pattern_id)
+        versions = trends.read_versions(conn, application, state.pattern_id, week)
+        ids = [e.interaction_id for e in state.exemplars]
+        facts[state.pattern_id] = TicketFacts(
+            trend=trend_of(trends.read_trend(conn, application, state.pattern_id, week, TREND_WEEKS)),
+            segments=segments_of(found, state.pattern_id),
+            contradictions=contradictions_of(split, state.pattern_id),
+            versions=tuple(versions.itertuples(index=False, name=None)),
+            card_source=card.source if card else "offline",
+            card_problem=card.problem if card else None,
+            said_on=trends.said_on(conn, application, ids),
+            unassigned_share=unassigned,
+            dispersion=_dispersion(conn, application, state.pattern_id, week),
+            asset_url=asset_url and f"{asset_url}?partition={week}",
+        )
+    return facts
+
+
+def gather_numbers(
+    conn: Connection, ticket: Ticket, pattern_id: str, week: date, said: Collection[str]
+) -> list[WeekNumbers]:
+    """This week of the pattern that a ticket speaks for, and the weeks that its readers were told of."""
+    n_weeks = (week - ticket.created_week).days // 7 + 1
+    trend = trends.read_trend(conn, ticket.application, pattern_id, week, n_weeks)
+    told = {w for w in trend["week"] if numbers_key(ticket.pattern_id, w) in said}
+    return [
+        WeekNumbers(
+            week=row["week"],
+            n_sessions=int(row["n_sessions"]),
+            affected=float(row["affected"]),
+            exposures=None if np.isnan(row["exposures"]) else float(row["exposures"]),
+            dispersion=_dispersion(conn, ticket.application, pattern_id, row["week"]),
+            segments=_segments(conn, ticket.application, pattern_id, row["week"]),
+        )
+        for row in trend.to_dict("records")
+        if row["week"] in {ticket.created_week, week, *told}
+    ]
+
+
+def draw_pictures(
+    conn: Connection, ticket: Ticket, pattern_id: str, event: TicketEvent | None = None
+) -> Sequence[Attachment]:
+    """The trend up to the ticket's week, or up to the week before an event on it, with the deployments in it."""
+    week = ticket.created_week if event is None else monday_of(event.occurred_at.date() - timedelta(days=1))
+    if event is not None and not event.event_key.startswith(("verdict:", "numbers:")):
+        return ()
+    weeks = trend_of(trends.read_trend(conn, ticket.application, pattern_id, week, CHART_WEEKS))
+    if not weeks:
+        return ()
+    shipped = [
+        fix.deployed_at.date()
+        for fix in fixes.load_fixes(conn, Window.of_week(week).end)
+        if (fix.application, fix.pattern_id) in {(ticket.application, p) for p in (pattern_id, ticket.pattern_id)}
+    ]
+    until = Window.of_week(week).end - timedelta(days=1)
+    rates, limits = [w.rate for w in weeks], [w.interval for w in weeks]
+    png = draw_trend(
+        [w.week for w in weeks], rates, [low for low, _ in limits], [high for _, high in limits], deployed_on=shipped
+    )
+    return (Attachment(f"feedback-loop-trend-{until:%Y-%m-%d}.png", png),)
+
+
+def _dispersion(conn: Connection, application: str, pattern_id: str, week: date) -> float:
+    daily = trends.read_daily(conn, application, pattern_id, week)
+    return dispersion(daily["affected"].to_list(), daily["exposures"].to_list())
+
+
+def _segments(conn: Connection, application: str, pattern_id: str, week: date) -> frozenset[tuple[str, str]]:
+    frame: pd.DataFrame = segments.read_segments(conn, application, week)
+    own = frame[frame["pattern_id"] == pattern_id]
+    return frozenset(zip(own["dimension"], own["value"], strict=True))
