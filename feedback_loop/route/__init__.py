@@ -14,13 +14,22 @@ tracker that carries a plan out (`clients/`).
 In the loop: prioritise -> **route** -> (people ship a fix) -> verify -> **route** again.
 """
 
-from feedback_loop.route.facts import SegmentFact, TicketFacts, TrendWeek, contradictions_of, segments_of, trend_of
+from feedback_loop.route.facts import (
+    SegmentFact,
+    TicketFacts,
+    TrendWeek,
+    contradictions_of,
+    lines_of,
+    segments_of,
+    trend_of,
+)
 from feedback_loop.route.following import UNJUDGED, Answers, plan_answers
 from feedback_loop.route.numbers import WeekNumbers, plan_progress_comments
 from feedback_loop.route.plan import HeldPattern, TicketDraft, TicketPlan, plan_tickets
 from feedback_loop.route.policy import ROUTES, RoutePolicy, RouteTarget
 from feedback_loop.route.updates import (
     SILENT,
+    Reopening,
     UpdatePolicy,
     plan_deployed_comments,
     plan_duplicates,
@@ -35,6 +44,7 @@ __all__ = [
     "UNJUDGED",
     "Answers",
     "HeldPattern",
+    "Reopening",
     "RoutePolicy",
     "RouteTarget",
     "SegmentFact",
@@ -45,6 +55,7 @@ __all__ = [
     "UpdatePolicy",
     "WeekNumbers",
     "contradictions_of",
+    "lines_of",
     "plan_answers",
     "plan_deployed_comments",
     "plan_duplicates",

@@ -4,7 +4,7 @@ Belongs here: the facts, as `defs` gathers them from the database. Does not belo
 `words`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from math import isnan, nan
@@ -118,3 +118,12 @@ def per_1000(rate: float) -> str:
     if isnan(shown):
         raise ValueError("there is no rate to show")
     return f"{shown:,.0f}" if shown >= 100 else f"{shown:.1f}" if shown >= 1 else f"{shown:.2g}"
+
+
+Lines = tuple[list[date], list[float], list[float], list[float]]
+
+
+def lines_of(trend: Sequence[TrendWeek]) -> Lines:
+    """What `charts.draw_trend` draws: Mondays, rates, lower and upper limits."""
+    lows, highs = ([week.interval[side] for week in trend] for side in (0, 1))
+    return [week.week for week in trend], [week.rate for week in trend], lows, highs
