@@ -4,7 +4,8 @@
     plan        the tickets of a week
     facts       what a ticket is written from
     ticket      what a ticket says (with `words` and `visibility`: what numbers make in plain words)
-    updates     what is said and done on it later: a fix, verdicts, merges
+    updates     what is said and done on it later: a fix, merges
+    verdicts    what a verdict says and does on it
     numbers     what is said on it when its numbers change
     following   what people mean by how they end it
 
@@ -27,16 +28,8 @@ from feedback_loop.route.following import UNJUDGED, Answers, plan_answers
 from feedback_loop.route.numbers import WeekNumbers, plan_progress_comments
 from feedback_loop.route.plan import HeldPattern, TicketDraft, TicketPlan, plan_tickets
 from feedback_loop.route.policy import ROUTES, RoutePolicy, RouteTarget
-from feedback_loop.route.updates import (
-    SILENT,
-    Reopening,
-    UpdatePolicy,
-    plan_deployed_comments,
-    plan_duplicates,
-    plan_verdict_events,
-    verdict_document,
-    verdict_sentence,
-)
+from feedback_loop.route.updates import SILENT, UpdatePolicy, plan_deployed_comments, plan_duplicates
+from feedback_loop.route.verdicts import Reopening, plan_verdict_events, verdict_document, verdict_sentence
 
 __all__ = [
     "ROUTES",

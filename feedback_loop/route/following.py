@@ -14,9 +14,10 @@ What a person decided by hand since then outranks the ticket.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from feedback_loop.decisions import EffectiveDecisions, effective_decisions
-from feedback_loop.records import DecisionKind, PatternDecision, Ticket, TicketStatus, TrackerState
+from feedback_loop.records import PatternDecision, Ticket, TicketStatus, TrackerState
 
 UNJUDGED: frozenset[TicketStatus] = frozenset({"cancelled"})
 """Statuses of tickets whose fixes get no look."""
@@ -53,28 +54,41 @@ def plan_answers(
         author: in whose name the tracker's word is recorded: its own.
         as_of: when this was seen.
     """
-    decisions: list[PatternDecision] = []
+    decisions = _answer_mutes(tickets, states, said, author, as_of, "unmute")  # first: a muted pattern is not merged
+    merges, counts_at, problems = _answer_duplicates(tickets, states, [*said, *decisions], author, as_of)
+    decisions += merges
+    decisions += _answer_mutes(tickets, states, [*said, *decisions], author, as_of, "mute")
+    gone = [f"{_label(t)} is gone: it was deleted, or we may not see it any more" for t in _in(tickets, "gone")]
+    return Answers(tuple(decisions), counts_at, (*gone, *problems))
+
+
+def _answer_duplicates(
+    tickets: Sequence[Ticket],
+    states: Mapping[str, TrackerState],
+    said: Sequence[PatternDecision],
+    author: str,
+    as_of: datetime,
+) -> tuple[list[PatternDecision], dict[str, str], list[str]]:
+    """Merges, tickets to follow, and what is wrong."""
+    merges: list[PatternDecision] = []
     counts_at: dict[str, str] = {}
-    reported = [f"{_label(t)} is gone: it was deleted, or we may not see it any more" for t in _in(tickets, "gone")]
+    problems = []
     for ticket in _in(tickets, "duplicate"):
-        decided = effective_decisions([*said, *decisions])
+        decided = effective_decisions([*said, *merges])
         if ticket.pattern_id in decided.merges:
             continue
         key = states[ticket.pattern_id].duplicate_of if ticket.pattern_id in states else None
         other = next((t for t in tickets if key is not None and t.ticket_key == key), None)
-        problem = None
         if key is None:
-            problem = "is a duplicate, but its ticket does not say of which: link the other one"
+            problems.append(f"{_label(ticket)} is a duplicate, but does not say of which ticket: link the other one")
         elif other is None:
             counts_at[ticket.pattern_id] = key
+        elif why_not := _why_not_merged(ticket, other, decided):
+            problems.append(f"{_label(ticket)} {why_not}")
         else:
-            problem = _why_not_merged(ticket, other, decided)
-            if problem is None:
-                into = decided.stays(other.pattern_id)
-                decisions.append(_decision(ticket.application, ticket.pattern_id, "merge", into, author, as_of))
-        reported += [f"{_label(ticket)} {problem}"] if problem else []
-    decisions += _mutes(tickets, states, [*said, *decisions], author, as_of)
-    return Answers(tuple(decisions), counts_at, tuple(reported))
+            into = decided.stays(other.pattern_id)
+            merges.append(PatternDecision(ticket.application, ticket.pattern_id, "merge", into, author, as_of))
+    return merges, counts_at, problems
 
 
 def _why_not_merged(ticket: Ticket, other: Ticket, decided: EffectiveDecisions) -> str | None:
@@ -87,27 +101,28 @@ def _why_not_merged(ticket: Ticket, other: Ticket, decided: EffectiveDecisions) 
     return None
 
 
-def _mutes(
+def _answer_mutes(
     tickets: Sequence[Ticket],
     states: Mapping[str, TrackerState],
     said: Sequence[PatternDecision],
     author: str,
     as_of: datetime,
+    kind: Literal["mute", "unmute"],
 ) -> list[PatternDecision]:
-    """Mutes and unmutes by the tickets that speak for their patterns."""
+    """Mutes or unmutes by the tickets that speak for their patterns."""
     found = []
     for pattern_id, ticket in sorted(effective_decisions(said).speaking_tickets(tickets).items()):
         of_pattern = [d for d in said if d.pattern_id == pattern_id and d.decision in ("mute", "unmute")]
         last = max(of_pattern, key=lambda d: d.decided_at, default=None)
-        if last is not None and last.decided_at >= as_of:
-            continue
         is_muted = last is not None and last.decision == "mute"
         is_ours = last is None or last.author == author
-        if ticket.status == "wont_do" and not is_muted:
-            if is_ours or _ended_after(states.get(ticket.pattern_id), last):
-                found.append(_decision(ticket.application, pattern_id, "mute", None, author, as_of))
-        elif ticket.status in ("open", "reopened", "done") and is_muted and is_ours:
-            found.append(_decision(ticket.application, pattern_id, "unmute", None, author, as_of))
+        if kind == "mute":
+            may = is_ours or _ended_after(states.get(ticket.pattern_id), last)
+            wanted = ticket.status == "wont_do" and not is_muted and may
+        else:
+            wanted = ticket.status in ("open", "reopened", "done") and is_muted and is_ours
+        if wanted and (last is None or last.decided_at < as_of):  # a later word is never overruled
+            found.append(PatternDecision(ticket.application, pattern_id, kind, None, author, as_of))
     return found
 
 
@@ -115,12 +130,6 @@ def _ended_after(state: TrackerState | None, last: PatternDecision | None) -> bo
     """Whether the ticket is known to have been ended after a person unmuted its pattern by hand."""
     ended_at = None if state is None else state.resolved_at
     return ended_at is not None and last is not None and ended_at > last.decided_at
-
-
-def _decision(
-    application: str, pattern_id: str, kind: DecisionKind, value: str | None, author: str, as_of: datetime
-) -> PatternDecision:
-    return PatternDecision(application, pattern_id, kind, value, author, as_of)
 
 
 def _in(tickets: Sequence[Ticket], status: TicketStatus) -> list[Ticket]:

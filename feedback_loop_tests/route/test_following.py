@@ -114,7 +114,7 @@ def test_a_duplicate_of_nothing_and_a_ticket_that_is_gone_are_reported() -> None
     assert (found.decisions, found.counts_at) == ((), {})
     assert found.reported == (
         "FL-2 is gone: it was deleted, or we may not see it any more",
-        "FL-1 is a duplicate, but its ticket does not say of which: link the other one",
+        "FL-1 is a duplicate, but does not say of which ticket: link the other one",
     )
 
 
