@@ -303,6 +303,10 @@ class Tracker(Protocol):
         """The ticket that has or had this name, ours or not."""
         ...
 
+    def check(self) -> list[str]:
+        """What would keep tickets from being made, one sentence each. Writes nothing."""
+        ...
+
     def page(self, ref: TicketRef) -> str:
         """Where a person reads it."""
         ...

@@ -6,7 +6,7 @@ Belongs here: the choice, and making the one that was chosen. Does not belong he
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -33,7 +33,7 @@ class TrackerPolicy:
     tracker: Literal["local", "jira"] = "local"
     needs_release: bool = False
     is_dry_run: bool = False
-    jira: JiraPolicy = JiraPolicy()
+    jira: JiraPolicy = field(default_factory=JiraPolicy)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from feedback_loop.defs.ticket_facts import gather_facts, gather_numbers
 from feedback_loop.records import Ticket, TicketEvent, Window
 from feedback_loop.route import (
     HeldPattern,
+    Reopening,
     TicketDraft,
     TicketPlan,
     UpdatePolicy,
@@ -26,6 +27,7 @@ from feedback_loop.route import (
 )
 from feedback_loop.store import decisions, fixes, patterns, ticket_events, weeks
 from feedback_loop.store import tickets as ledger
+from feedback_loop.verify import join_fixes
 
 
 @dataclass
@@ -150,9 +152,22 @@ def plan_verdicts(conn: Connection, as_of: datetime, policy: UpdatePolicy) -> No
         if (v.application, f"verdict:{v.fix_id}:{v.look_day}") not in told
     ]
     speaking = tickets_by_pattern(conn, decided)
-    reopened = {key: ticket_events.reopened_at(conn, t.application, t.pattern_id) for key, t in speaking.items()}
     names = {p["pattern_id"]: p["name"] for p in decisions.list_patterns(conn)}
-    plan_events(conn, plan_verdict_events(looks, names, speaking, as_of, policy, reopened), even_muted=True)
+    shipped = join_fixes(fixes.load_fixes(conn, as_of), decided)
+    reopened = _reopenings(conn, speaking)
+    events = plan_verdict_events(looks, names, speaking, shipped, as_of, policy, reopened)
+    plan_events(conn, events, even_muted=True)
+
+
+def _reopenings(conn: Connection, speaking: Mapping[tuple[str, str], Ticket]) -> dict[tuple[str, str], list[Reopening]]:
+    """(application, pattern that stays) -> when its ticket was reopened, and by whom."""
+    by_people = ledger.reopened_by_people(conn)
+    found = {}
+    for key, ticket in speaking.items():
+        own = (ticket.application, ticket.pattern_id)
+        ours = [Reopening(at, by_people=False) for at in ticket_events.reopened_at(conn, *own)]
+        found[key] = ours + ([Reopening(by_people[own], by_people=True)] if own in by_people else [])
+    return found
 
 
 def tickets_by_pattern(conn: Connection, decided: Mapping[str, EffectiveDecisions]) -> dict[tuple[str, str], Ticket]:

@@ -112,6 +112,13 @@ def move_ticket(conn: Connection, ticket: Ticket, ref: TicketRef) -> None:
     conn.execute(_of(ticket).values(ticket_key=ref.ticket_key, issue_id=ref.issue_id, old_keys=old, **values))
 
 
+def reopened_by_people(conn: Connection) -> dict[tuple[str, str], datetime]:
+    """(application, pattern_id) -> when it was last seen that people had reopened the ticket; others are absent."""
+    query = sa.select(tickets.c.application, tickets.c.pattern_id, tickets.c.reopened_by_people_at)
+    rows = conn.execute(query.where(tickets.c.reopened_by_people_at.is_not(None)))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
 def release_ticket(conn: Connection, ticket: Ticket) -> None:
     """A person let it go to the tracker."""
     conn.execute(_of(ticket).where(tickets.c.status == "waiting").values(status="planned"))
@@ -128,6 +135,8 @@ def save_state(conn: Connection, ticket: Ticket, state: TrackerState | None, sta
         }
     if status != ticket.status:
         told["updated_at"] = at
+        if status == "reopened":
+            told["reopened_by_people_at"] = at  # what the loop reopened has that status already
     conn.execute(_of(ticket).values(told))
 
 

@@ -62,9 +62,9 @@ def read_trend(conn: Connection, application: str, pattern_id: str, week: date, 
     """A pattern's weeks that ran, oldest first, none before it was first seen.
 
     Returns:
-        Columns week, n_occurrences, n_sessions, affected (weighted sessions), exposures (NaN: none were recorded). A week
-        in which it was not seen has 0, for the week ran and would have seen it; one without any feedback is left out,
-        for silence is not zero.
+        Columns week, n_occurrences, n_sessions, affected (weighted sessions), exposures (NaN: none were recorded). A
+        week in which it was not seen has 0, for the week ran and would have seen it; one without any feedback is left
+        out, for silence is not zero.
     """
     after = week - timedelta(weeks=n_weeks)
     parameters = {"application": application, "pattern_id": pattern_id, "week": week, "after": after}

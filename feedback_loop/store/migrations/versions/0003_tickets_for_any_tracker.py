@@ -42,6 +42,7 @@ def upgrade() -> None:
     for name in ("status_name", "resolution", "duplicate_of"):
         op.add_column("tickets", sa.Column(name, sa.Text(), nullable=True), schema=_SCHEMA)
     op.add_column("tickets", sa.Column("fetched_at", _TIME, nullable=True), schema=_SCHEMA)
+    op.add_column("tickets", sa.Column("reopened_by_people_at", _TIME, nullable=True), schema=_SCHEMA)
     for name, default in (("origin", "''"), ("precision", "'instant'"), ("confidence", "'high'")):
         column = sa.Column(name, sa.Text(), server_default=sa.text(default), nullable=False)
         op.add_column("fixes", column, schema=_SCHEMA)
@@ -53,7 +54,8 @@ def downgrade() -> None:
     for name in ("withdrawn_reason", "withdrawn_at", "confidence", "precision", "origin"):
         op.drop_column("fixes", name, schema=_SCHEMA)
     for name in (
-        "fetched_at", "duplicate_of", "resolution", "status_name", "is_complete", "attempted_at", "old_keys", "issue_id"
+        "reopened_by_people_at", "fetched_at", "duplicate_of", "resolution", "status_name", "is_complete",
+        "attempted_at", "old_keys", "issue_id",
     ):  # fmt: skip
         op.drop_column("tickets", name, schema=_SCHEMA)
     op.drop_constraint("uq_tickets_tracker_ticket_key", "tickets", schema=_SCHEMA)
