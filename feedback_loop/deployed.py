@@ -109,7 +109,7 @@ def _found(state: TrackerState, policy: DeployedPolicy, field: str) -> Iterator[
         yield DeployedAt(at, f"the field {field}", "day" if at == midnight(at.date()) else "instant", "high")
     for name, day in sorted(state.released, key=lambda version: version[1]):
         yield DeployedAt(midnight(day), f"fix version {name}", "day", "medium")
-    if state.status not in ("done", "closed"):
+    if state.status != "done":
         return
     entered = _entered(state, policy)
     if entered is not None:

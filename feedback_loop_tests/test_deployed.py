@@ -80,6 +80,7 @@ def test_a_time_before_the_reopening_is_that_of_an_earlier_attempt() -> None:
     stale = replace(FULL, resolved_at=at(20), done_since=at(20))
     found = resolve_deployed_at(stale, AS_OF, POLICY, reopened_at=at(12))
     assert found == DeployedAt(at(20), "the resolution date", "instant", "low")
+    assert resolve_deployed_at(stale, AS_OF, POLICY, reopened_at=at(20)) is None
 
 
 def test_midnight_in_the_field_is_a_day() -> None:
@@ -231,6 +232,7 @@ def test_a_deployment_record_wins_over_what_the_ticket_says() -> None:
     change = reconcile_fixes([fix, deployment(at(3))], RESOLVED, TICKET, frozenset())
     assert change == FixChange(withdraw=((fix.fix_id, "a deployment record names the ticket"),))
     assert reconcile_fixes([deployment(at(3))], RESOLVED, TICKET, frozenset()) == FixChange()
+    assert reconcile_fixes([deployment(CREATED)], RESOLVED, TICKET, frozenset()) == FixChange()
     before = deployment(CREATED - timedelta(days=1))
     assert reconcile_fixes([before], RESOLVED, TICKET, frozenset()).add == fix, "it was there before the ticket"
     other = replace(deployment(at(3)), pattern_id="p2")

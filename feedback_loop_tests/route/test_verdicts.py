@@ -144,6 +144,8 @@ def test_what_people_reopened_since_the_deployment_is_not_closed(days: int, kind
     assert event.kind == kind
     assert ("because people reopened it on 2026-02-27." in words(event.body)) == (kind == "comment")
     assert [e.kind for e in plan(verification(), on=ticket("reopened"), reopened={KEY: [loop(3)]})] == ["close"]
+    just_now = Reopening(AS_OF + timedelta(hours=9), by_people=True)  # after the days that the look is about
+    assert [e.kind for e in plan(verification(), on=ticket("reopened"), reopened={KEY: [just_now]})] == ["comment"]
 
 
 @pytest.mark.parametrize(
