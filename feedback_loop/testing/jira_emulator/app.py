@@ -33,6 +33,9 @@ from feedback_loop.testing.jira_emulator.wire import Reply, failed_reply, parse,
 
 _ANY = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _SERVED = (*project_routes.SERVED, *search_routes.SERVED, *issue_routes.SERVED, *hanging_routes.SERVED)
+_CLOUD_ONLY = ("issue/{issue}/changelog", "changelog/bulkfetch", "search/jql", "search/approximate-count",
+               "project/search")  # fmt: skip
+_GONE = "issue/createmeta"  # not of an issue with that key
 _CHALLENGE = {"www-authenticate": 'OAuth realm="jira"', "x-seraph-loginreason": "AUTHENTICATED_FAILED"}
 
 
@@ -43,12 +46,14 @@ def build_app(state: State) -> Starlette:
         HttpRoute(f"/rest/api/{api}/{path}", _endpoint(state, name, handle, api), methods=[verb])
         for api in apis
         for verb, path, name, handle in _SERVED
+        if state.is_cloud or path not in _CLOUD_ONLY
     ]
     applinks = _endpoint(state, "applinks", project_routes.application_links, "2")
     content = _endpoint(state, "attachment.get", hanging_routes.get_content, "2")
     nothing = _endpoint(state, None, _no_such_route, "2")
     return Starlette(
         routes=[
+            *(HttpRoute(f"/rest/api/{api}/{_GONE}", nothing, methods=["GET"]) for api in apis),
             *routes,
             HttpRoute("/rest/applinks/latest/listApplicationlinks", applinks, methods=["GET"]),
             HttpRoute("/secure/attachment/{attachment}/{filename}", content, methods=["GET"]),

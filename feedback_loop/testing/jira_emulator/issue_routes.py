@@ -11,7 +11,7 @@ from feedback_loop.testing.jira_emulator.call import Call, Handle
 from feedback_loop.testing.jira_emulator.catalogue import FIELDS, RESOLUTIONS, STATUSES, TRANSITIONS, Transition
 from feedback_loop.testing.jira_emulator.faults import Route
 from feedback_loop.testing.jira_emulator.records import Change, Issue
-from feedback_loop.testing.jira_emulator.refusals import no_such_route, refuse, refuse_fields
+from feedback_loop.testing.jira_emulator.refusals import refuse, refuse_fields
 from feedback_loop.testing.jira_emulator.wire import Reply, json_reply
 
 _NOT_ON_SCREEN = "Field '{}' cannot be set. It is not on the appropriate screen, or unknown."
@@ -172,8 +172,6 @@ def transition(call: Call) -> Reply:
 
 def changelog(call: Call) -> Reply:
     """GET changelog: oldest first, in pages; Cloud only."""
-    if not call.state.is_cloud:
-        raise no_such_route(call.request.url.path)
     issue = call.issue
     values, about = call.page([call.shapes.change(change) for change in issue.changelog], 100, 100)
     is_last = about["startAt"] + len(values) >= about["total"]
@@ -183,8 +181,6 @@ def changelog(call: Call) -> Reply:
 
 def bulk_changelog(call: Call) -> Reply:
     """POST changelog/bulkfetch: of many issues, some fields; times in milliseconds; issues that are gone left out."""
-    if not call.state.is_cloud:
-        raise no_such_route(call.request.url.path)
     checks.check_keys(call.body, "issueIdsOrKeys", "fieldIds", "maxResults", "nextPageToken")
     names, fields = call.body.get("issueIdsOrKeys"), call.body.get("fieldIds") or []
     if not isinstance(names, list) or not 1 <= len(names) <= _MAX_BULK_ISSUES or len(fields) > _MAX_BULK_FIELDS:

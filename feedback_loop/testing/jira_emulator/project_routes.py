@@ -19,7 +19,7 @@ from feedback_loop.testing.jira_emulator.catalogue import (
 )
 from feedback_loop.testing.jira_emulator.changes import stamp
 from feedback_loop.testing.jira_emulator.faults import Route
-from feedback_loop.testing.jira_emulator.refusals import no_such_route, refuse
+from feedback_loop.testing.jira_emulator.refusals import refuse
 from feedback_loop.testing.jira_emulator.wire import Reply, json_reply
 
 _GRANTED = ("BROWSE_PROJECTS", "CREATE_ISSUES", "EDIT_ISSUES", "ADD_COMMENTS", "TRANSITION_ISSUES", "LINK_ISSUES",
@@ -149,11 +149,6 @@ def issue_fields(call: Call) -> Reply:
     return _paged(call, [call.shapes.field_meta(FIELDS[name], key) for name in call.state.on_screen()], "fields")
 
 
-def old_createmeta(call: Call) -> Reply:
-    """GET createmeta as it once was: gone."""
-    raise no_such_route(call.request.url.path)
-
-
 def find_users(call: Call) -> Reply:
     """GET user/search by `query` (Cloud) or `username` (Data Center)."""
     wanted = call.text("query" if call.state.is_cloud else "username").lower()
@@ -184,7 +179,6 @@ SERVED: tuple[tuple[str, str, Route, Handle], ...] = (
     ("GET", "project/{project}", "project", project),
     ("GET", "project/{project}/versions", "project", versions),
     ("GET", "project/{project}/components", "project", components),
-    ("GET", "issue/createmeta", "createmeta", old_createmeta),
     ("GET", "issue/createmeta/{project}/issuetypes", "createmeta", issue_types),
     ("GET", "issue/createmeta/{project}/issuetypes/{type}", "createmeta", issue_fields),
     ("GET", "user/search", "user.search", find_users),

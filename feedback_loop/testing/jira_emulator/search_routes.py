@@ -14,7 +14,7 @@ from feedback_loop.testing.jira_emulator.call import Call, Handle
 from feedback_loop.testing.jira_emulator.faults import Route
 from feedback_loop.testing.jira_emulator.jql import Query, parse_jql
 from feedback_loop.testing.jira_emulator.records import Issue
-from feedback_loop.testing.jira_emulator.refusals import RefusedError, no_such_route, refuse, refuse_jql
+from feedback_loop.testing.jira_emulator.refusals import RefusedError, refuse, refuse_jql
 from feedback_loop.testing.jira_emulator.wire import Reply, json_reply
 
 _MAX_RECONCILED, _MAX_PAGE, _MAX_PAGE_OF_IDS, _MAX_PAGE_DC = 50, 100, 5000, 1000
@@ -72,8 +72,6 @@ def _bounded(call: Call, jql: str) -> Query:
 
 def search_cloud(call: Call) -> Reply:
     """GET or POST search/jql: an opaque token from page to page, no total."""
-    if not call.state.is_cloud:
-        raise no_such_route(call.request.url.path)
     asked = _asked(call)
     found = _bounded(call, asked.jql).run(call.state, call.state.indexed(frozenset(asked.reconcile)))
     start = _read_token(asked)
@@ -113,8 +111,6 @@ def _hit(call: Call, issue: Issue, asked: _Asked) -> dict[str, Any]:
 
 def count(call: Call) -> Reply:
     """POST search/approximate-count."""
-    if not call.state.is_cloud:
-        raise no_such_route(call.request.url.path)
     return json_reply(
         {"count": len(_bounded(call, str(call.body.get("jql") or "")).run(call.state, call.state.indexed()))}
     )

@@ -80,6 +80,11 @@ class JiraEmulator(People):
         return self._state.base_url
 
     @property
+    def personality(self) -> Personality:
+        """`cloud` or `dc`."""
+        return self._state.personality
+
+    @property
     def now(self) -> datetime:
         """The virtual time."""
         return self._state.now

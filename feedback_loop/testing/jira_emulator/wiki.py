@@ -94,16 +94,18 @@ def _lines(canvas: Canvas, markup: str) -> str:
 
 
 def _list(canvas: Canvas, items: list[tuple[str, str]]) -> str:
-    name = "ol" if items[0][0][0] == "#" else "ul"
+    """Nested lists; each item is its marker and its words, and another first character begins another list."""
+    first = items[0][0][0]
     drawn, at = [], 0
-    while at < len(items):
+    while at < len(items) and items[at][0][0] == first:
         end = at + 1
         while end < len(items) and len(items[end][0]) > 1:
             end += 1
         inner = [(marker[1:] or marker, words) for marker, words in items[at + 1 : end]]
         drawn.append(element("li", _inline(canvas, items[at][1]) + (_list(canvas, inner) if inner else "")))
         at = end
-    return element(name, "".join(drawn))
+    whole = element("ol" if first == "#" else "ul", "".join(drawn))
+    return whole + (_list(canvas, items[at:]) if at < len(items) else "")
 
 
 def _row(canvas: Canvas, line: str) -> str:
