@@ -10,7 +10,7 @@ ends with a reference that is looked for before it is posted, and everything els
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -26,7 +26,7 @@ from feedback_loop.documents import Block, Document, Paragraph, Text
 from feedback_loop.errors import NotFoundError, TicketRefused, TrackerRefused, TrackerUnavailable
 from feedback_loop.records import Attachment, Ticket, TicketEvent, TicketRef, TrackerState
 from feedback_loop.rendering import MAX_CHARS, adf, fit, wiki
-from feedback_loop.route.policy import RoutePolicy
+from feedback_loop.route.policy import RouteTarget
 
 _log = logging.getLogger(__name__)
 _MAX_SEARCH_PAGES = 50
@@ -38,9 +38,10 @@ class JiraTracker:
 
     Args:
         policy: which Jira, and what its words mean.
-        routes: where each route's tickets go.
         token: API token (Cloud, with `email`) or personal access token (Data Center); sent to `policy.server` only.
         email: of the account; None: the token is a personal access token.
+        targets: route -> where its tickets go; one without a target goes to the policy's project.
+        asset_url: page in Dagster that tickets link to; None: they have no link.
         now, sleep, jitter: the clock and chance, 0 <= jitter() < 1.
 
     Raises:
@@ -54,15 +55,16 @@ class JiraTracker:
     def __init__(
         self,
         policy: JiraPolicy,
-        routes: RoutePolicy,
         token: str,
         email: str | None = None,
         *,
+        targets: Mapping[str, RouteTarget] | None = None,
+        asset_url: str | None = None,
         now: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.policy, self.routes = policy, routes
+        self.policy, self.targets, self.asset_url = policy, dict(targets or {}), asset_url
         self.settles_after = timedelta(minutes=policy.quiet_minutes)
         self._wire = JiraWire(policy, token, email, now=now, sleep=sleep, jitter=jitter)
         self._categories: dict[str, str] = {}
@@ -80,13 +82,13 @@ class JiraTracker:
 
     def check(self) -> list[str]:
         """What would keep tickets from being made, one sentence each; raises only where Jira does not answer."""
-        return jira_check.find_problems(self._wire, self.policy, self.routes)
+        return jira_check.find_problems(self._wire, self.policy, self.targets.values())
 
     def find(self, ticket: Ticket) -> list[TicketRef]:
         """Every issue with the pattern's label, in whichever project, oldest first; search lags behind on Cloud."""
         label = jira_fields.label_of(ticket)
         jql = f'labels = "{label}" ORDER BY created ASC'
-        with _reading(f"issues with the label {label}"):
+        with _there("its search"), _reading(f"issues with the label {label}"):
             return jira_fields.read_hits(self._search(jql, ticket.issue_id), label)
 
     def create(self, ticket: Ticket) -> TicketRef:
@@ -96,7 +98,7 @@ class JiraTracker:
             OutcomeUnknown: it may have been made.
             TrackerRefused, TicketRefused, TrackerUnavailable: it was not.
         """
-        target = self.routes.target(ticket.route)
+        target = self.targets.get(ticket.route, RouteTarget())
         fields = jira_fields.new_issue(ticket, self._render(ticket.body), self.policy, target)
         try:
             made = self._create(fields)
@@ -119,8 +121,8 @@ class JiraTracker:
         }
         with _writing(ref):
             self._wire.put(f"{_path(ref)}/properties/{PROPERTY}", note)
-            if self.policy.asset_url:
-                page = f"{self.policy.asset_url}?partition={ticket.created_week}"
+            if self.asset_url:
+                page = f"{self.asset_url}?partition={ticket.created_week}"
                 link = {"url": page, "title": f"The pattern and its numbers, week of {ticket.created_week}"}
                 body = {"globalId": f"feedback-loop:pattern:{fingerprint}", "object": link}
                 self._wire.post(f"{_path(ref)}/remotelink", body, "id", is_repeatable=True)  # replaced by its globalId
@@ -169,11 +171,11 @@ class JiraTracker:
         fields = ",".join(filter(None, (STATE_FIELDS, self.policy.deployed_field)))
         try:
             issue = self._wire.get(_path(ref), "fields", self._with_changelog(fields))
-            histories = self._changelog(ref, issue)
         except NotFoundError:
             self._wire.check_account()  # to wrong credentials every issue is unknown
             return None
-        with _reading(ref.ticket_key):
+        with _there(f"the history of {ref.ticket_key}"), _reading(ref.ticket_key):
+            histories = self._changelog(ref, issue)
             return jira_fields.read_state(issue, histories, self._status_categories(), self.policy)
 
     def locate(self, ticket_key: str) -> TicketRef | None:
@@ -266,13 +268,12 @@ class JiraTracker:
     def _changelog(self, ref: TicketRef, issue: dict[str, Any]) -> list[dict[str, Any]]:
         if self._wire.is_cloud:
             return self._wire.get_pages(f"{_path(ref)}/changelog", "values")
-        with _reading(ref.ticket_key):
-            return list(issue["changelog"]["histories"])
+        return list(issue["changelog"]["histories"])
 
     def _status_categories(self) -> dict[str, str]:
         """Status id -> `new`, `indeterminate` or `done`; asked once."""
         if not self._categories:
-            with _reading("its statuses"):
+            with _there("its statuses"), _reading("its statuses"):
                 known = self._wire.get_list("status")
                 self._categories = {str(s["id"]): str(s["statusCategory"]["key"]) for s in known}
         return self._categories
@@ -280,7 +281,8 @@ class JiraTracker:
     def _duplicate_type(self) -> str:
         """The link type as this Jira writes it; asked once."""
         if self._link_type is None:
-            known = jira_check.link_types(self._wire)
+            with _there("its link types"):
+                known = jira_check.link_types(self._wire)
             wanted = plain_name(self.policy.link_type)
             self._link_type = next((name for name in known if plain_name(name) == wanted), None)
             if self._link_type is None:
@@ -301,6 +303,15 @@ def _reading(what: str) -> Iterator[None]:
         raise TrackerUnavailable(
             f"what Jira says of {what} cannot be read ({type(error).__name__}: {error}); what answers may be no Jira"
         ) from error
+
+
+@contextmanager
+def _there(what: str) -> Iterator[None]:
+    """What every Jira has, or had a moment ago, is not simply unknown."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise TrackerUnavailable(f"Jira does not show {what}: {error}") from error
 
 
 @contextmanager

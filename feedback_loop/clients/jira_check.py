@@ -3,27 +3,27 @@
 Belongs here: what a Jira must have for the policy to work. Does not belong here: the tickets (`jira.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
 from feedback_loop.clients.jira_policy import JiraPolicy, plain_name
 from feedback_loop.clients.jira_wire import JiraWire
 from feedback_loop.errors import NotFoundError
-from feedback_loop.route.policy import ROUTES, RoutePolicy, RouteTarget
+from feedback_loop.route.policy import RouteTarget
 
 _SENT = ("project", "issuetype", "summary", "description", "labels")
 
 
-def find_problems(wire: JiraWire, policy: JiraPolicy, routes: RoutePolicy) -> list[str]:
+def find_problems(wire: JiraWire, policy: JiraPolicy, targets: Iterable[RouteTarget]) -> list[str]:
     """What would keep tickets from being made as the policy says, one sentence each.
 
     Raises:
         TrackerUnavailable, TrackerRefused: it cannot be said.
     """
-    problems = []
-    for route in ROUTES.values():
-        problems += _of_target(wire, policy, routes.target(route))
+    problems: list[str] = []
+    for target in list(targets) or [RouteTarget()]:
+        problems += _of_target(wire, policy, target)
     if plain_name(policy.link_type) not in map(plain_name, link_types(wire)):
         problems.append(f"Jira has no link type {policy.link_type!r}: duplicates cannot be linked")
     known = {str(field.get("id")) for field in wire.get_list("field")}

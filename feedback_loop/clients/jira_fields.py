@@ -14,7 +14,7 @@ from typing import Any
 
 from feedback_loop.clients.jira_policy import JiraPolicy, plain_name
 from feedback_loop.errors import InputError
-from feedback_loop.records import StatusChange, Ticket, TicketEvent, TicketRef, TrackerState
+from feedback_loop.records import StatusChange, Ticket, TicketEvent, TicketRef, TicketStatus, TrackerState
 from feedback_loop.rendering import title
 from feedback_loop.route.policy import RouteTarget
 
@@ -110,7 +110,7 @@ def read_state(
     status, resolution = fields["status"], (fields.get("resolution") or {}).get("name")
     is_done = status["statusCategory"]["key"] == "done"
     was_done = any(move.was_done and not move.is_done for move in moves)
-    open_status = "reopened" if was_done else "open"
+    open_status: TicketStatus = "reopened" if was_done else "open"
     return TrackerState(
         ticket_key=str(issue["key"]),
         status=policy.meaning(resolution, status["name"]) if is_done else open_status,

@@ -29,7 +29,6 @@ class JiraPolicy:
         quiet_minutes: before an issue whose making is in doubt may be made again.
         connect_timeout_s, read_timeout_s: of every single request.
         max_retry_after_s: a longer pause than this is not waited for.
-        asset_url: page in Dagster that tickets link to, as `https://dagster.example.com/assets/pattern_cards`.
     """
 
     server: str = ""
@@ -55,15 +54,12 @@ class JiraPolicy:
     connect_timeout_s: float = 3.05
     read_timeout_s: float = 30
     max_retry_after_s: float = 120
-    asset_url: str | None = None
 
     def __post_init__(self) -> None:
         check_between(self, 0, inf, "quiet_minutes", "max_retry_after_s")
         check_between(self, 0.01, 3600, "connect_timeout_s", "read_timeout_s")
-        for name in ("server", "asset_url"):
-            url = getattr(self, name)
-            if url and not url.startswith(("https://", "http://")):
-                raise ValueError(f"{name} must start with https:// or http://, got {url!r}")
+        if self.server and not self.server.startswith(("https://", "http://")):
+            raise ValueError(f"server must start with https:// or http://, got {self.server!r}")
 
     def placed(self, target: RouteTarget) -> tuple[str, str]:
         """Project and issue type of a target."""

@@ -35,6 +35,11 @@ class TrackerPolicy:
     is_dry_run: bool = False
     jira: JiraPolicy = field(default_factory=JiraPolicy)
 
+    @property
+    def field_name(self) -> str:
+        """What people call the place in a ticket where they write when a fix was deployed."""
+        return "resolved_at" if self.tracker == "local" else "Deployed at"
+
 
 @contextmanager
 def open_tracker(

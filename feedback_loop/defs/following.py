@@ -44,8 +44,11 @@ def follow_tickets(begin: Begin, tracker: Tracker, as_of: datetime, policy: Depl
     """
     with begin() as conn:
         tickets = [t for t in ledger.load_tickets(conn, tracker=tracker.name) if t.ref is not None]
+        done_since = ledger.done_since(conn)
     followed = Followed()
-    states = _read(tracker, tickets, followed)
+    states = {
+        key: _dated(state, done_since.get(key, as_of)) for key, state in _read(tracker, tickets, followed).items()
+    }
     with begin() as conn:
         current = [_store(conn, ticket, states, as_of, followed) for ticket in tickets if _key(ticket) in states]
     with begin() as conn:
@@ -54,9 +57,12 @@ def follow_tickets(begin: Begin, tracker: Tracker, as_of: datetime, policy: Depl
     with begin() as conn:
         known = fixes.resolve_fixes(conn, as_of)  # what the application recorded itself comes first
         judged = fixes.judged(conn, METHOD_VERSION)
+        by_people = {key: [at] for key, at in ledger.reopened_by_people(conn).items()}
         for ticket in current:
             state = others.get(_key(ticket)) or states[_key(ticket)]
-            reopened_at = max(ticket_events.reopened_at(conn, *_key(ticket)), default=None)
+            reopened_at = max(
+                ticket_events.reopened_at(conn, *_key(ticket)) + by_people.get(_key(ticket), []), default=None
+            )
             found = None if state is None else resolve_deployed_at(state, as_of, policy, reopened_at)
             change = reconcile_fixes(known, found, ticket, judged, reopened_at)
             _keep_fixes(conn, ticket, change, as_of, followed)
@@ -95,6 +101,13 @@ def _read(tracker: Tracker, tickets: Sequence[Ticket], followed: Followed) -> di
             followed.reported.append(f"{ticket.ticket_key} cannot be read: {error}")
     followed.n_read = len(states)
     return states
+
+
+def _dated(state: TrackerState | None, seen_at: datetime) -> TrackerState | None:
+    """A tracker that does not know since when a ticket is done: since it was first seen so."""
+    if state is None or state.status != "done" or state.done_since or state.resolved_at:
+        return state
+    return replace(state, done_since=seen_at)
 
 
 def _store(

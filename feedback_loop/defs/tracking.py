@@ -13,13 +13,16 @@ from sqlalchemy import Connection
 from feedback_loop.config import Settings
 from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs.ticket_facts import gather_facts, gather_numbers
-from feedback_loop.records import Ticket, TicketEvent, Window
+from feedback_loop.records import Fix, Ticket, TicketEvent, Window
 from feedback_loop.route import (
+    SILENT,
+    UNJUDGED,
     HeldPattern,
     Reopening,
     TicketDraft,
     TicketPlan,
     UpdatePolicy,
+    plan_deployed_comments,
     plan_duplicates,
     plan_progress_comments,
     plan_tickets,
@@ -140,6 +143,26 @@ def plan_events(conn: Connection, events: Sequence[TicketEvent], *, even_muted: 
             ticket = speaking.get((event.application, of.stays(event.pattern_id)))
             planned.append(replace(event, pattern_id=ticket.pattern_id) if ticket else event)
     ticket_events.plan_events(conn, planned)
+
+
+def plan_deployed(conn: Connection, found: Sequence[Fix], first_look: Mapping[str, str], field: str) -> None:
+    """Write down that fixes were deployed, on their tickets, where people still read there."""
+    decided = decisions.load_effective(conn)
+    speaking = tickets_by_pattern(conn, decided)
+    told = [
+        fix
+        for fix in join_fixes([f for f in found if f.ticket_key], decided)
+        if (ticket := speaking.get((fix.application, fix.pattern_id))) and ticket.status not in SILENT
+    ]
+    plan_events(conn, plan_deployed_comments(told, first_look, field))
+
+
+def judged_fixes(conn: Connection, as_of: datetime, decided: Mapping[str, EffectiveDecisions]) -> list[Fix]:
+    """Fixes that get looks, under the patterns that stay; where people cancelled the ticket there is nothing to judge."""
+    speaking = tickets_by_pattern(conn, decided)
+    off = {key for key, ticket in speaking.items() if ticket.status in UNJUDGED}
+    found = join_fixes(fixes.load_fixes(conn, as_of), decided)
+    return [fix for fix in found if (fix.application, fix.pattern_id) not in off]
 
 
 def plan_verdicts(conn: Connection, as_of: datetime, policy: UpdatePolicy) -> None:

@@ -19,17 +19,16 @@ from feedback_loop.defs.following import follow_tickets, read_releases
 from feedback_loop.defs.partitions import DAYS
 from feedback_loop.defs.resources import Database, EmbedderResource, TrackerResource
 from feedback_loop.defs.ticketing import about_filing, everything_filed, file_plan, filed_check, planned_words, planning
-from feedback_loop.defs.tracking import plan_events, plan_merges, plan_verdicts
+from feedback_loop.defs.tracking import judged_fixes, plan_deployed, plan_merges, plan_verdicts
 from feedback_loop.describe import describe_failures
 from feedback_loop.errors import PermanentError
 from feedback_loop.extract import extract_negatives
 from feedback_loop.llm import Embedder
 from feedback_loop.records import Fix, Verification, Window
-from feedback_loop.route import plan_deployed_comments
 from feedback_loop.store import decisions, negatives, patterns, tables
 from feedback_loop.store import fixes as fix_store
 from feedback_loop.store import tickets as ledger
-from feedback_loop.verify import METHOD_VERSION, Look, due_looks, join_fixes, look_of, pending_look, verify_look
+from feedback_loop.verify import METHOD_VERSION, Look, due_looks, look_of, pending_look, verify_look
 
 SettingsParam = dg.ResourceParam[Settings]
 
@@ -76,8 +75,7 @@ def fixes(context: dg.AssetExecutionContext, database: Database, settings: Setti
     with database.begin() as conn:
         found = fix_store.resolve_fixes(conn, as_of)
         first = {f.fix_id: f"{look_of(f, settings.verify.looks[0]).after.end:%Y-%m-%d}" for f in found}
-        told = join_fixes([f for f in found if f.ticket_key], decisions.load_effective(conn))
-        plan_events(conn, plan_deployed_comments(told, first))
+        plan_deployed(conn, found, first, settings.tracker.field_name)
         parked = fix_store.parked_claims(conn)
     names = ", ".join(f"{name} (deployment {deployment})" for deployment, name in parked) or "none"
     return dg.MaterializeResult(
@@ -100,7 +98,7 @@ def verifications(
     as_of, encoder = context.partition_time_window.end, embedder.create(database, settings.embedding)
     with database.begin() as conn:
         decided = decisions.load_effective(conn)
-        found = join_fixes(fix_store.load_fixes(conn, as_of), decided)
+        found = judged_fixes(conn, as_of, decided)
         made: list[Verification] = []
         # A look may close its fix, or leave the next one due: ask again after each round.
         while due := due_looks(found, fix_store.looks_done(conn, METHOD_VERSION), as_of, settings.verify):

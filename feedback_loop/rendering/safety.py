@@ -50,7 +50,7 @@ def inert_run(text: str) -> str:
     """As `inert`, with one space where the text begins or ends with some: a run has neighbours."""
     shown = inert(text)
     if not shown:
-        return " " if text.strip(" \n\t") != text else ""
+        return " " if text[:1].isspace() else ""
     return f"{' ' if text[0].isspace() else ''}{shown}{' ' if text[-1].isspace() else ''}"
 
 

@@ -23,7 +23,7 @@ def rate_interval(count: float, exposures: float, confidence: float = 0.95, weig
     Raises:
         ValueError: an argument is outside its range.
     """
-    if count < 0 or exposures <= 0 or not 0 < confidence < 1 or weight < 1:
+    if not (count >= 0 and exposures > 0 and 0 < confidence < 1 and weight >= 1):  # also where one is NaN
         raise ValueError(
             f"a rate needs a count >= 0, exposures > 0, confidence in (0, 1) and a weight >= 1, got {count}, "
             f"{exposures}, {confidence} and {weight}"

@@ -42,7 +42,7 @@ def smallest_visible_drop(
     Raises:
         ValueError: an argument is outside its range.
     """
-    if expected_per_day < 0 or days < 1 or baseline_days <= 0 or dispersion < 1:
+    if not (expected_per_day >= 0 and days >= 1 and baseline_days > 0 and dispersion >= 1):  # also where one is NaN
         raise ValueError(
             "expected_per_day is >= 0, days at least 1, baseline_days above 0 and dispersion at least 1, got "
             f"{expected_per_day}, {days}, {baseline_days} and {dispersion}"

@@ -112,6 +112,12 @@ def move_ticket(conn: Connection, ticket: Ticket, ref: TicketRef) -> None:
     conn.execute(_of(ticket).values(ticket_key=ref.ticket_key, issue_id=ref.issue_id, old_keys=old, **values))
 
 
+def done_since(conn: Connection) -> dict[tuple[str, str], datetime]:
+    """(application, pattern_id) of tickets that people set to done -> when that was first seen."""
+    query = sa.select(tickets.c.application, tickets.c.pattern_id, tickets.c.updated_at)
+    return {(row[0], row[1]): row[2] for row in conn.execute(query.where(tickets.c.status == "done"))}
+
+
 def reopened_by_people(conn: Connection) -> dict[tuple[str, str], datetime]:
     """(application, pattern_id) -> when it was last seen that people had reopened the ticket; others are absent."""
     query = sa.select(tickets.c.application, tickets.c.pattern_id, tickets.c.reopened_by_people_at)

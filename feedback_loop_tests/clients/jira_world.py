@@ -1,19 +1,21 @@
 """An emulated Jira, Cloud or Data Center, and a tracker on it that waits on the emulator's clock."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from feedback_loop.clients.jira import JiraTracker
 from feedback_loop.clients.jira_policy import JiraPolicy
-from feedback_loop.records import Attachment, TicketRef, TrackerState
-from feedback_loop.route.policy import RoutePolicy
+from feedback_loop.documents import plain
+from feedback_loop.records import Attachment, TicketEvent, TicketRef, TrackerState
+from feedback_loop.route.policy import RouteTarget
 from feedback_loop.testing.jira_emulator import Issue, JiraEmulator
 from feedback_loop_tests.store.test_tickets import ticket as make_ticket
 
 TICKET = make_ticket(ticket_number=1, title="Broken links", priority=2)
 CHART = Attachment("feedback-loop-trend.png", b"\x89PNG chart")
+EventKind = Literal["comment", "reopen", "close"]
 ASSET_URL = "https://dagster.example.com/assets/pattern_cards"
 
 
@@ -23,17 +25,19 @@ class World:
 
     jira: JiraEmulator
     is_cloud: bool
-    routes: RoutePolicy = field(default_factory=RoutePolicy)
     policy: JiraPolicy = field(default_factory=JiraPolicy)
     slept: list[float] = field(default_factory=list)
 
-    def connect(self, token: str = "jira-token", routes: RoutePolicy | None = None, **policy: Any) -> JiraTracker:
+    def connect(
+        self, token: str = "jira-token", targets: Mapping[str, RouteTarget] | None = None, **policy: Any
+    ) -> JiraTracker:
         """A tracker on it; to be closed."""
         return JiraTracker(
             replace(self.policy, **policy),
-            routes or self.routes,
             token,
             "bot@example.com" if self.is_cloud else None,
+            targets=targets,
+            asset_url=ASSET_URL,
             now=lambda: self.jira.now,
             sleep=self.sleep,
             jitter=lambda: 0.0,
@@ -43,6 +47,11 @@ class World:
         """Time passes in the emulator only."""
         self.slept.append(seconds)
         self.jira.advance(seconds)
+
+    def reset(self) -> None:
+        """Empty again."""
+        self.jira.reset()
+        self.slept.clear()
 
     def issue(self, ref: TicketRef) -> Issue:
         """As the emulator holds it."""
@@ -59,7 +68,6 @@ def open_world(personality: Any, **emulator: Any) -> Iterator[World]:
             jira.base_url,
             project="FL",
             deployed_field="customfield_10042",
-            asset_url=ASSET_URL,
             read_timeout_s=0.5,
         )
         yield World(jira, personality == "cloud", policy=policy)
@@ -70,3 +78,8 @@ def fetched(tracker: JiraTracker, ref: TicketRef) -> TrackerState:
     state = tracker.fetch(ref)
     assert state is not None
     return state
+
+
+def said(kind: EventKind = "comment", key: str = "e1", body: str = "Said.") -> TicketEvent:
+    """Something to say on `TICKET`, or to do."""
+    return TicketEvent(TICKET.application, TICKET.pattern_id, key, kind, plain(body), TICKET.created_at)

@@ -92,7 +92,7 @@ def test_no_message_repeats_what_the_library_says() -> None:
 
 def not_made(reason: type[urllib3.HTTPError]) -> requests.ConnectionError:
     pool: Any = None
-    inner = urllib3.MaxRetryError(pool, "/", reason(pool, "refused"))  # type: ignore[call-arg, arg-type]
+    inner = urllib3.MaxRetryError(pool, "/", reason(pool, "refused"))
     return requests.ConnectionError(inner)
 
 

@@ -5,14 +5,53 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feedback_loop.testing.jira_emulator import JiraEmulator
 from feedback_loop.testing.jira_emulator.adf import adf_problem, plain_text
+from feedback_loop.testing.jira_emulator.catalogue import FIELDS
 from feedback_loop_tests.testing.jira_emulator.conftest import call, connect, doc, fields, is_cloud, said
 
 LONG = "x" * 32_768
+WRITES = {
+    "POST issue": ["fields", "update", "properties"],
+    "PUT issue/10101": ["fields", "update", "properties"],
+    "POST issue/10101/comment": ["body", "properties"],
+    "POST issue/10101/transitions": ["transition", "fields", "update"],
+    "POST issue/10101/remotelink": ["globalId", "object", "application", "relationship"],
+    "POST issueLink": ["type", "inwardIssue", "outwardIssue", "comment"],
+    "POST search": ["jql", "fields", "startAt", "maxResults"],
+    "POST search/jql": ["jql", "fields", "properties", "reconcileIssues", "nextPageToken", "maxResults"],
+    "POST changelog/bulkfetch": ["issueIdsOrKeys", "fieldIds", "maxResults"],
+    "POST search/approximate-count": ["jql"],
+    "PUT issue/10101/properties/k": ["any"],
+    "POST issue/10101/watchers": ["any"],
+}
+VALID: dict[str, Any] = {
+    "POST issue": {"fields": {"project": {"key": "FL"}, "issuetype": {"name": "Bug"}, "summary": "s"}},
+    "POST issue/10101/transitions": {"transition": {"id": "31"}},
+    "POST issue/10101/remotelink": {"object": {"url": "u", "title": "t"}},
+    "POST issueLink": {"type": {"name": "Relates"}, "inwardIssue": {"key": "FL-1"}, "outwardIssue": {"key": "FL-2"}},
+    "POST search/jql": {"jql": "project = FL"},
+    "POST changelog/bulkfetch": {"issueIdsOrKeys": ["FL-1"]},
+}
+WRONG: list[Any] = [5, -1, "x", True, [], [5], [[]], ["x"], {}, {"x": 5}, {"x": [{"add": 5}]}, {"key": [], "value": 1},
+                    [{"key": [], "value": 1}], {"labels": {}}, {"labels": [{"add": {}}]}, {"labels": [{"remove": []}]},
+                    {"comment": {}}, {"comment": [{"add": {"body": 5}}]}, {"comment": 5}, {"name": [], "id": {}},
+                    {"resolution": 5}, {"priority": {"name": {}}}, {"body": 5}]  # fmt: skip
+JQL = ["project", "labels", "created", "key", "id", "summary", "status", "resolution", "=", "!=", "in", "not", "is",
+       "EMPTY", ">=", "~", "(", ")", ",", "AND", "OR", "FL", "a", "-7d", "2026-11-01", "5", "'x'", "ORDER", "BY", "DESC",
+       "cf[10016]", "cf[10042]", "duedate", "Done", "now()"]  # fmt: skip
+
+
+def finite(body: Any) -> bool:
+    """Whether JSON can hold it."""
+    try:
+        json.dumps(body, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def refusal(response: requests.Response, emulator: JiraEmulator) -> Any:
@@ -187,6 +226,45 @@ class TestDocuments:
     def test_any_text_is_inert_content(self, paragraphs: list[str]) -> None:
         assert adf_problem(doc(*paragraphs)) is None
         assert plain_text(doc(*paragraphs)) == "\n\n".join(paragraphs)
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 10**20) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "key", "name"]), inner),
+    max_leaves=6,
+)
+
+
+class TestAnything:
+    """Whatever a body holds, the answer is no server error, and the emulator is none the worse."""
+
+    @pytest.mark.parametrize("where", WRITES)
+    def test_of_a_body(self, jira: JiraEmulator, where: str) -> None:
+        for name in ("one", "two"):
+            jira.people_create(name)
+        verb, path = where.split()
+        for wrong in WRONG:
+            bodies = [wrong, *({**VALID.get(where, {}), name: wrong} for name in WRITES[where])]
+            for body in bodies:
+                assert call(jira, verb, path, json=body).status_code < 500, body
+        assert call(jira, "GET", "issue/10101").status_code == 200
+        assert jira.page("FL-1")
+
+    @given(st.dictionaries(st.sampled_from(list(FIELDS)), ANY_JSON, max_size=3))
+    @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_of_a_field(self, jira: JiraEmulator, values: dict[str, Any]) -> None:
+        body = {"fields": {**fields(), **values}}
+        if finite(body):
+            assert call(jira, "POST", "issue", json=body).status_code in (201, 400)
+
+    @given(st.text() | st.lists(st.sampled_from(JQL), max_size=8).map(" ".join))
+    @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_of_a_query(self, jira: JiraEmulator, jql: str) -> None:
+        if not jira.issues:
+            jira.people_create("x", labels=["a"])
+        path = "search/jql" if is_cloud(jira) else "search"
+        text = jql.encode("utf-8", "replace").decode()
+        assert call(jira, "GET", path, params={"jql": text, "fields": "*all"}).status_code in (200, 400)
 
 
 class TestTheRest:
