@@ -20,7 +20,7 @@ from feedback_loop.clients import jira_check, jira_fields
 from feedback_loop.clients.jira_errors import FieldsRefused
 from feedback_loop.clients.jira_fields import PROPERTY, STATE_FIELDS
 from feedback_loop.clients.jira_policy import JiraPolicy, plain_name
-from feedback_loop.clients.jira_wire import JiraWire, account_id
+from feedback_loop.clients.jira_wire import JiraWire
 from feedback_loop.clients.jira_workflow import choose_transition
 from feedback_loop.documents import Block, Document, Paragraph, Text
 from feedback_loop.errors import NotFoundError, TicketRefused, TrackerRefused, TrackerUnavailable
@@ -82,7 +82,8 @@ class JiraTracker:
 
     def check(self) -> list[str]:
         """What would keep tickets from being made, one sentence each; raises only where Jira does not answer."""
-        return jira_check.find_problems(self._wire, self.policy, self.targets.values())
+        with _reading("its setup"):
+            return jira_check.find_problems(self._wire, self.policy, self.targets.values())
 
     def find(self, ticket: Ticket) -> list[TicketRef]:
         """Every issue with the pattern's label, in whichever project, oldest first; search lags behind on Cloud."""
@@ -149,7 +150,7 @@ class JiraTracker:
         """Link an issue that we made twice to the one that counts, and say so; people's copies are left alone."""
         with _writing(extra), _reading(extra.ticket_key):
             fields = self._wire.get(_path(extra), "fields", {"fields": "creator,issuelinks"})["fields"]
-            if account_id(fields.get("creator")) != self._wire.account:
+            if jira_fields.account_id(fields.get("creator")) != self._wire.account:
                 _log.warning("%s has the label of %s but is not ours: left alone", extra.ticket_key, kept.ticket_key)
                 return
             if not jira_fields.duplicates(fields, kept.issue_id, self.policy.link_type):
@@ -176,14 +177,15 @@ class JiraTracker:
             return None
         with _there(f"the history of {ref.ticket_key}"), _reading(ref.ticket_key):
             histories = self._changelog(ref, issue)
-            return jira_fields.read_state(issue, histories, self._status_categories(), self.policy)
+            categories = self._status_categories()
+            return jira_fields.read_state(issue, histories, categories, self.policy, self._wire.account)
 
     def locate(self, ticket_key: str) -> TicketRef | None:
         """The issue that has or had this key."""
         if not jira_fields.is_key(ticket_key):
             return None
         try:
-            return jira_fields.read_ref(self._wire.get(f"issue/{ticket_key}", "key", {"fields": "status"}))
+            return jira_fields.read_ref(self._wire.get(f"issue/{ticket_key}", ("id", "key"), {"fields": "status"}))
         except NotFoundError:
             self._wire.check_account()
             return None
@@ -199,7 +201,7 @@ class JiraTracker:
 
     def _create(self, fields: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self._wire.post("issue", {"fields": fields}, "id")
+            return self._wire.post("issue", {"fields": fields}, ("id", "key"))
         except NotFoundError as error:
             raise TrackerRefused(f"no issue can be made in project {fields['project']['key']}: {error}") from error
 

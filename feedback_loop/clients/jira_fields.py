@@ -93,6 +93,7 @@ def read_state(
     histories: Sequence[Mapping[str, Any]],
     categories: Mapping[str, str],
     policy: JiraPolicy,
+    account: str,
 ) -> TrackerState:
     """What an issue says of itself.
 
@@ -101,6 +102,7 @@ def read_state(
         histories: its whole changelog, in any order.
         categories: status id -> `new`, `indeterminate` or `done`.
         policy: what names mean.
+        account: ours; what it closed is closed by the loop, and no word of people on a fix.
 
     Raises:
         InputError: the field for the deployment holds no time.
@@ -109,11 +111,11 @@ def read_state(
     fields, moves = issue["fields"], read_moves(histories, categories)
     status, resolution = fields["status"], (fields.get("resolution") or {}).get("name")
     is_done = status["statusCategory"]["key"] == "done"
-    was_done = any(move.was_done and not move.is_done for move in moves)
-    open_status: TicketStatus = "reopened" if was_done else "open"
     return TrackerState(
         ticket_key=str(issue["key"]),
-        status=policy.meaning(resolution, status["name"]) if is_done else open_status,
+        status=_done_status(policy.meaning(resolution, status["name"]), moves, account)
+        if is_done
+        else _open_status(moves),
         status_name=str(status["name"]),
         resolution=resolution,
         duplicate_of=next((str(other["key"]) for other in _duplicated(fields, policy.link_type)), None),
@@ -135,6 +137,7 @@ class Move:
     """A change of status, and on which sides of done it begins and ends."""
 
     change: StatusChange
+    author: str  # account
     was_done: bool
     is_done: bool
 
@@ -147,7 +150,8 @@ def read_moves(histories: Sequence[Mapping[str, Any]], categories: Mapping[str, 
             if item.get("fieldId", item["field"]) == "status":
                 change = StatusChange(read_time(history["created"]), str(item["fromString"]), str(item["toString"]))
                 before, after = categories.get(str(item["from"])), categories.get(str(item["to"]))
-                moves.append(Move(change, was_done=before == "done", is_done=after == "done"))
+                author = account_id(history.get("author"))
+                moves.append(Move(change, author, was_done=before == "done", is_done=after == "done"))
     return sorted(moves, key=lambda move: move.change.at)
 
 
@@ -163,6 +167,21 @@ def read_time(value: object) -> datetime:
         at = datetime.fromisoformat(value)
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     raise ValueError(f"{value!r} is no time")
+
+
+def account_id(user: Mapping[str, Any] | None) -> str:
+    """The lasting id of a user: of Cloud, or of Data Center; empty where nobody is named."""
+    known = user or {}
+    return str(known.get("accountId") or known.get("key") or known.get("name") or "")
+
+
+def _open_status(moves: Sequence[Move]) -> TicketStatus:
+    return "reopened" if any(move.was_done and not move.is_done for move in moves) else "open"
+
+
+def _done_status(meaning: TicketStatus, moves: Sequence[Move], account: str) -> TicketStatus:
+    by = next((move.author for move in reversed(moves) if move.is_done and not move.was_done), None)
+    return "closed" if meaning == "done" and by == account else meaning
 
 
 def _optional_time(value: object) -> datetime | None:

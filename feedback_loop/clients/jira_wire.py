@@ -17,6 +17,7 @@ import requests
 from jira import JIRA
 
 from feedback_loop.clients.jira_errors import CAUGHT, failure_of
+from feedback_loop.clients.jira_fields import account_id
 from feedback_loop.clients.jira_policy import JiraPolicy
 from feedback_loop.errors import ConfigurationError, TrackerRefused, TrackerUnavailable
 
@@ -27,6 +28,8 @@ _MAX_PAGES = 200
 
 T = TypeVar("T")
 Params = Mapping[str, str | int]
+Expected = str | tuple[str, ...] | type[list[Any]] | None
+"""What an answer must be: an object with this key or these, a list, or nothing at all."""
 
 
 class JiraWire:
@@ -55,7 +58,7 @@ class JiraWire:
         self._client = self._repeat(lambda: _sign_in(policy, token, email), is_repeatable=True)
         try:
             server = self.get("serverInfo", "baseUrl")
-            kind = policy.kind if policy.kind != "auto" else "cloud" if self._client._is_cloud else "dc"
+            kind = policy.kind if policy.kind != "auto" else "cloud" if self._client.deploymentType == "Cloud" else "dc"
             self.is_cloud = kind == "cloud"
             self.base_url = str(server["baseUrl"]).rstrip("/")
             self._api = f"{policy.server.rstrip('/')}/rest/api/{3 if self.is_cloud else 2}"
@@ -74,11 +77,10 @@ class JiraWire:
         Raises:
             TrackerRefused: Jira does not take the credentials.
         """
-        me = self.get("myself", "displayName")
-        return account_id(me)
+        return account_id(self.get("myself", "displayName"))
 
-    def get(self, path: str, expected: str, params: Params | None = None) -> dict[str, Any]:
-        """An object that has the key `expected`; another answer is none, so that failed never reads as empty.
+    def get(self, path: str, expected: str | tuple[str, ...], params: Params | None = None) -> dict[str, Any]:
+        """An object that has the key or keys `expected`; another answer is none, so that failed never reads as empty.
 
         Raises:
             NotFoundError: Jira does not know it, or hides it.
@@ -99,8 +101,8 @@ class JiraWire:
         for _ in range(_MAX_PAGES):
             page = self.get(path, expected, {**(params or {}), "startAt": len(items), "maxResults": _PAGE})
             found, total = page[expected], page.get("total")
-            if found and found == previous:
-                raise TrackerUnavailable(f"Jira sends the same page of {path} again and again")
+            if not isinstance(found, list) or (found and found == previous):
+                raise TrackerUnavailable(f"Jira sends no pages of {path}, or the same one again and again")
             items, previous = items + found, found
             is_short = len(items) >= total if isinstance(total, int) else len(found) < _PAGE
             if not found or page.get("isLast") is True or is_short:
@@ -111,7 +113,7 @@ class JiraWire:
         """Set something; raises as `get`."""
         self._send("PUT", path, None, is_repeatable=True, data=json.dumps(body))
 
-    def post(self, path: str, body: Any, expected: str | None, *, is_repeatable: bool = False) -> dict[str, Any]:
+    def post(self, path: str, body: Any, expected: Expected, *, is_repeatable: bool = False) -> dict[str, Any]:
         """Make something; sent once, unless Jira surely did nothing or doing it twice is the same.
 
         Raises:
@@ -127,7 +129,7 @@ class JiraWire:
         headers = {"Content-Type": None, "X-Atlassian-Token": "no-check"}  # requests names the parts' boundary itself
         self._send("POST", path, list, is_repeatable=False, files=files, headers=headers)
 
-    def _send(self, method: str, path: str, expected: str | type | None, *, is_repeatable: bool, **how: Any) -> Any:
+    def _send(self, method: str, path: str, expected: Expected, *, is_repeatable: bool, **how: Any) -> Any:
         def send() -> Any:
             session = self._client._session  # it has no public way to send what we need
             response = session.request(method, f"{self._api}/{path}", allow_redirects=False, **how)
@@ -160,12 +162,6 @@ class JiraWire:
         raise AssertionError("unreachable")
 
 
-def account_id(user: Mapping[str, Any] | None) -> str:
-    """The lasting id of a user: of Cloud, or of Data Center."""
-    known = (user or {}).get("accountId") or (user or {}).get("key") or (user or {}).get("name")
-    return str(known or "")
-
-
 def _sign_in(policy: JiraPolicy, token: str, email: str | None) -> JIRA:
     return JIRA(
         server=policy.server.rstrip("/"),
@@ -177,7 +173,7 @@ def _sign_in(policy: JiraPolicy, token: str, email: str | None) -> JIRA:
     )
 
 
-def _read(response: requests.Response, expected: str | type | None) -> Any:
+def _read(response: requests.Response, expected: Expected) -> Any:
     """The answer, where it is one.
 
     Raises:
@@ -191,10 +187,8 @@ def _read(response: requests.Response, expected: str | type | None) -> Any:
             raise ValueError(f"HTTP {response.status_code} where nothing was to be said")
         return None
     answer = response.json()
-    if isinstance(expected, type):
-        is_one = isinstance(answer, expected)
-    else:
-        is_one = isinstance(answer, dict) and expected in answer
+    keys = {expected} if isinstance(expected, str) else set(expected) if isinstance(expected, tuple) else None
+    is_one = isinstance(answer, list) if keys is None else isinstance(answer, dict) and keys <= answer.keys()
     if not is_one:
         raise ValueError("no such answer")
     return answer

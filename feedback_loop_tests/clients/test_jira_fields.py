@@ -120,13 +120,17 @@ def issue(status: str = "5", name: str = "Done", **fields: Any) -> dict[str, Any
     return {"id": "7", "key": "FL-7", "fields": {"status": shown, "resolution": None} | fields}
 
 
-def history(created: str, before: str, after: str) -> dict[str, Any]:
+def history(created: str, before: str, after: str, author: str = "ann") -> dict[str, Any]:
     item = {"field": "status", "from": before, "fromString": f"s{before}", "to": after, "toString": f"s{after}"}
-    return {"created": created, "items": [{"field": "labels", "from": None, "to": None}, item]}
+    return {
+        "created": created,
+        "author": {"key": author},
+        "items": [{"field": "labels", "from": None, "to": None}, item],
+    }
 
 
 def read(given: dict[str, Any], *histories: dict[str, Any]) -> TrackerState:
-    return jira_fields.read_state(given, histories, CATEGORIES, POLICY)
+    return jira_fields.read_state(given, histories, CATEGORIES, POLICY, "bot")
 
 
 @pytest.mark.parametrize(
@@ -156,6 +160,15 @@ def test_open_after_done_is_reopened() -> None:
     assert read(issue("3"), history(AT, "1", "3")).status == "open"
     assert read(issue("3"), history(AT, "1", "5"), history(AT, "5", "3")).status == "reopened"
     assert read(issue("6"), history(AT, "1", "5"), history(AT, "5", "6")).status == "done"
+
+
+def test_what_the_loop_closed_itself_is_no_word_of_people() -> None:
+    ours, theirs = history(AT, "1", "5", "bot"), history("2026-11-20T10:00:00.000+0000", "5", "6")
+    assert read(issue(), ours).status == "closed"
+    assert read(issue("6"), ours, theirs).status == "closed"  # it was done before people moved it on
+    assert read(issue(resolution={"name": "Duplicate"}), ours).status == "duplicate"
+    again = history("2026-11-20T10:00:00.000+0000", "5", "1"), history("2026-11-21T10:00:00.000+0000", "1", "5")
+    assert read(issue(), ours, *again).status == "done"
 
 
 def test_changes_are_told_oldest_first_and_done_since_is_its_last_beginning() -> None:
