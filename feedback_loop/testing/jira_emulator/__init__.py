@@ -1,9 +1,10 @@
 """Jira on loopback, Cloud or Data Center: it files, finds, moves, refuses and fails as the real one does.
 
-    request -> app.py (who asks? recorded) -> faults.py (fails?) -> issue_routes.py, list_routes.py, project_routes.py
+    request -> app.py (who asks? recorded) -> faults.py (fails?)
+            -> issue_routes.py, hanging_routes.py, project_routes.py
             -> checks.py, adf.py (refused?) -> changes.py (done, written down) -> shapes.py (said)
             -> faults.py (fails after?) -> wire.py
-    search  -> jql.py over the index of state.py, which lags behind
+    search  -> search_routes.py -> jql.py over the index of state.py, which lags behind
     people  -> people.py, by the same changes as the bot
     page    -> page.py, adf_html.py, wiki.py: the issue as a person reads it
 

@@ -115,6 +115,7 @@ _ATTRS: Mapping[str, Mapping[str, Any]] = {
     "backgroundColor": {"color!": re.compile(r"#[0-9a-fA-F]{6}")},
     "subsup": {"type!": ("sub", "sup")},
 }
+_MAX_DEPTH = 60
 _MARKS = ("strong", "em", "code", "link", "strike", "underline", "textColor", "backgroundColor", "subsup")
 _WITH_CODE = {"code", "link"}
 
@@ -132,6 +133,8 @@ def adf_problem(document: Any) -> str | None:
 
 def _problem(node: Any, path: str) -> str | None:
     kind = node.get("type") if isinstance(node, dict) else None
+    if path.count(".") > _MAX_DEPTH:
+        return f"{path}: nested too deeply"
     if not isinstance(kind, str) or kind not in _CONTENT:
         return f"{path}: no node of type {kind!r}"
     allowed = {"type", "attrs", *(("text", "marks") if kind == "text" else ())}

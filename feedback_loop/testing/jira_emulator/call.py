@@ -48,6 +48,28 @@ class Call:
             raise refuse(400, "There was an error parsing JSON. Check that your request body is valid.")
         return self.json
 
+    def part(self, name: str) -> dict[str, Any]:
+        """An object in the body; empty where there is none.
+
+        Raises:
+            RefusedError: it is no object.
+        """
+        found = self.body.get(name)
+        if found is not None and not isinstance(found, dict):
+            raise refuse(400, f"'{name}' is no object.")
+        return found or {}
+
+    def listed(self, name: str) -> list[Any]:
+        """A list in the body; empty where there is none.
+
+        Raises:
+            RefusedError: it is no list.
+        """
+        found = self.body.get(name)
+        if found is not None and not isinstance(found, list):
+            raise refuse(400, f"'{name}' is no list.")
+        return found or []
+
     @property
     def issue(self) -> Issue:
         """The issue of the path.

@@ -82,7 +82,8 @@ class Fault:
         retry_after: value of the header `Retry-After`: seconds, whole or not, or an HTTP date; None: no header.
         reason: value of the header `RateLimit-Reason`, as `jira-burst-based` or `jira-per-issue-on-write`.
         is_html: the body of a status is a proxy's page instead of Jira's JSON.
-        seconds: how long `slow` waits before it answers, and `timeout_*` before the connection is closed without one.
+        seconds: how long `slow` waits before it answers (0.2), and `timeout_*` before the connection is closed
+            without an answer (30).
     """
 
     name: FaultName
@@ -94,7 +95,7 @@ class Fault:
     retry_after: int | float | str | None = None
     reason: str | None = None
     is_html: bool = False
-    seconds: float = 30.0
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         if self.name not in FAULT_NAMES:
@@ -112,6 +113,12 @@ class Fault:
     def place(self) -> Place:
         """Where in a request it strikes."""
         return "after" if self.after or self.name in _ALWAYS_AFTER else "before"
+
+    @property
+    def delay(self) -> float:
+        """Seconds."""
+        default = {"slow": 0.2, "timeout_before": 30.0, "timeout_after": 30.0}.get(self.name, 0.0)
+        return default if self.seconds is None else self.seconds
 
     @property
     def message(self) -> str:
@@ -174,7 +181,7 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
     **_both("200, HTML", name="html_200"),
     **_both("200, empty", name="empty_200"),
     **_both("truncated body", name="truncated"),
-    "slow": {"name": "slow", "seconds": 0.2},
+    "slow": {"name": "slow"},
     "repeated page token": {"name": "repeat_page_token", "route": "search"},
     "duplicate hits": {"name": "duplicate_hits", "route": "search"},
 }

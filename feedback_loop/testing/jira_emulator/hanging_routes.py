@@ -128,13 +128,13 @@ def _remote_link(issue: Issue, global_id: str) -> RemoteLink:
 def put_remote_link(call: Call) -> Reply:
     """POST remotelink: 201, or 200 where the global id is known and the link was updated."""
     checks.check_keys(call.body, "globalId", "application", "relationship", "object")
-    issue, target, global_id = call.issue, call.body.get("object"), call.body.get("globalId")
-    missing = [name for name in ("title", "url") if not isinstance(target, dict) or not target.get(name)]
+    issue, target, global_id = call.issue, call.part("object"), call.body.get("globalId")
+    missing = [name for name in ("title", "url") if not target.get(name)]
     if missing:
         raise refuse_fields({name: f"'{name}' is required." for name in missing})
     if global_id is not None and (not isinstance(global_id, str) or not 0 < len(global_id) <= _MAX_GLOBAL_ID):
         raise refuse_fields({"globalId": "'globalId' has 1 to 255 characters."})
-    values = {"global_id": global_id, "target": target, "application": call.body.get("application") or {},
+    values = {"global_id": global_id, "target": target, "application": call.part("application"),
               "relationship": call.body.get("relationship")}  # fmt: skip
     link, is_new = changes.put_remote_link(call.state, issue, call.author, values)
     about = {"id": link.id, "self": call.shapes.self_link("issue", issue.id, "remotelink", link.id)}
@@ -212,14 +212,14 @@ def link(call: Call) -> Reply:
     equal link is a second link here; what Jira makes of one is not documented, and this is the worse.
     """
     checks.check_keys(call.body, "type", "inwardIssue", "outwardIssue", "comment")
-    kind = by_name(LINK_TYPES, (call.body.get("type") or {}).get("name"))
+    kind = by_name(LINK_TYPES, call.part("type").get("name"))
     if kind is None:
         raise refuse(404, f"No issue link type with name '{(call.body.get('type') or {}).get('name')}' found.")
     ends = [_end(call, name) for name in ("inwardIssue", "outwardIssue")]
     if ends[0] is ends[1]:
         raise refuse(400, "You cannot link an issue to itself.")
-    made_comment = call.body.get("comment")
-    body = checks.read_comment(call.state, made_comment.get("body"), call.shapes.api) if made_comment else None
+    said = call.part("comment")
+    body = checks.read_comment(call.state, said.get("body"), call.shapes.api) if said else None
     changes.link(call.state, call.author, kind, *ends)
     if body is not None:
         changes.comment(call.state, ends[0], call.author, body)
@@ -227,8 +227,8 @@ def link(call: Call) -> Reply:
 
 
 def _end(call: Call, name: str) -> Issue:
-    given = call.body.get(name)
-    found = call.state.visible(given.get("key", given.get("id"))) if isinstance(given, dict) else None
+    given = call.part(name)
+    found = call.state.visible(given.get("key", given.get("id")))
     if found is None:
         raise not_found()
     return found

@@ -22,13 +22,11 @@ _LISTS = ("labels", "components", "fixVersions", "versions")
 def create(call: Call) -> Reply:
     """POST issue."""
     checks.check_keys(call.body, "fields", "update", "properties", "historyMetadata")
-    fields = call.body.get("fields")
-    if not isinstance(fields, dict):
-        raise refuse(400, "one of 'fields' or 'update' required")
+    fields = call.part("fields")
     project = checks.read_project(call.state, fields.get("project"))
     values = checks.read_fields(call.state, fields, project, call.shapes.api)
     checks.check_required(values)
-    properties = _properties(call.body.get("properties") or [])
+    properties = _properties(call.listed("properties"))
     if call.body.get("update"):
         raise refuse(400, "This emulator takes no 'update' when it creates.")
     issue = changes.create(call.state, call.author, project, values)
@@ -38,12 +36,12 @@ def create(call: Call) -> Reply:
     return json_reply({"id": issue.id, "key": issue.key, "self": call.shapes.self_link("issue", issue.id)}, 201)
 
 
-def _properties(given: Any) -> dict[str, Any]:
-    if not isinstance(given, list) or any(not isinstance(p, dict) or p.keys() != {"key", "value"} for p in given):
+def _properties(given: list[Any]) -> dict[str, Any]:
+    if any(not isinstance(one, dict) or one.keys() != {"key", "value"} for one in given):
         raise refuse(400, "Each property has a key and a value.")
     for one in given:
         checks.check_property(str(one["key"]), json.dumps(one["value"]).encode(), one["value"])
-    return {one["key"]: one["value"] for one in given}
+    return {str(one["key"]): one["value"] for one in given}
 
 
 def get(call: Call) -> Reply:
@@ -62,16 +60,13 @@ def get(call: Call) -> Reply:
 def edit(call: Call) -> Reply:
     """PUT issue: `fields` are set, `update` adds, removes or sets; all or nothing."""
     checks.check_keys(call.body, "fields", "update", "properties", "historyMetadata")
-    issue, body = call.issue, call.body
-    fields, update = body.get("fields") or {}, body.get("update") or {}
-    if not isinstance(fields, dict) or not isinstance(update, dict):
-        raise refuse(400, "'fields' and 'update' are objects.")
+    issue, fields, update = call.issue, call.part("fields"), call.part("update")
     if both := sorted(fields.keys() & update.keys()):
         raise refuse_fields(dict.fromkeys(both, "Field is in both 'fields' and 'update'."))
     comments = _comments(call, update.pop("comment", []))
     fields = fields | {name: _updated(call, issue, name, steps) for name, steps in update.items()}
     values = checks.read_fields(call.state, fields, issue.project, call.shapes.api)
-    issue.properties |= _properties(body.get("properties") or [])
+    issue.properties |= _properties(call.listed("properties"))
     changes.edit(call.state, issue, call.author, values)
     for text in comments:
         changes.comment(call.state, issue, call.author, text)
@@ -153,17 +148,16 @@ def transitions(call: Call) -> Reply:
 def transition(call: Call) -> Reply:
     """POST transitions; entering Done may name a resolution, and a comment may come with any."""
     checks.check_keys(call.body, "transition", "fields", "update", "historyMetadata", "properties")
-    issue, given = call.issue, call.body.get("transition")
-    wanted = str(given.get("id")) if isinstance(given, dict) else ""
+    issue, wanted = call.issue, str(call.part("transition").get("id"))
     chosen = next((each for each in _open_to(issue) if each.id == wanted), None)
     if chosen is None:
         raise refuse(400, f"Transition id '{wanted}' is not valid for this issue.")
-    fields = call.body.get("fields") or {}
+    fields = call.part("fields")
     on_screen = {"resolution"} if _enters_done(issue, chosen) else set()
     if unknown := sorted(fields.keys() - on_screen):
         raise refuse_fields({unknown[0]: _NOT_ON_SCREEN.format(unknown[0])})
     resolution = checks.read_resolution(fields["resolution"]) if fields else None
-    comments = _comments(call, (call.body.get("update") or {}).get("comment", []))
+    comments = _comments(call, call.part("update").get("comment", []))
     changes.transition(call.state, issue, call.author, chosen.to, resolution)
     for text in comments:
         changes.comment(call.state, issue, call.author, text)
@@ -182,8 +176,8 @@ def changelog(call: Call) -> Reply:
 def bulk_changelog(call: Call) -> Reply:
     """POST changelog/bulkfetch: of many issues, some fields; times in milliseconds; issues that are gone left out."""
     checks.check_keys(call.body, "issueIdsOrKeys", "fieldIds", "maxResults", "nextPageToken")
-    names, fields = call.body.get("issueIdsOrKeys"), call.body.get("fieldIds") or []
-    if not isinstance(names, list) or not 1 <= len(names) <= _MAX_BULK_ISSUES or len(fields) > _MAX_BULK_FIELDS:
+    names, fields = call.listed("issueIdsOrKeys"), call.listed("fieldIds")
+    if not 1 <= len(names) <= _MAX_BULK_ISSUES or len(fields) > _MAX_BULK_FIELDS:
         raise refuse(400, "issueIdsOrKeys has 1 to 1000 elements, fieldIds at most 10.")
 
     def shape(change: Change) -> dict[str, Any] | None:

@@ -4,7 +4,8 @@ Belongs here: as much of the notation as a ticket or a hostile quote uses: headi
 `{panel}`, `{noformat}`, `{code}`, `----`, phrases, links, mentions, images, bare addresses, backslash escapes and
 numeric entities. Does not belong here: escaping (`markup.py`).
 
-What is escaped by a backslash is one of `- # * _ + ? ^ ~ | % { } [ ] ( ) ! @`; two backslashes break the line.
+What is escaped by a backslash is one of `- # * _ + ? ^ ~ | % { } [ ] ( ) ! @`; two backslashes break the line. Pieces
+within a line have a greatest length and depth, so that a hostile text of 32,767 characters is drawn in a second.
 """
 
 import re
@@ -15,15 +16,16 @@ from feedback_loop.testing.jira_emulator.markup import Canvas, element, text
 
 _MACRO = re.compile(r"(?<!\\)\{(noformat|code|quote|panel)(?::([^}\n]*))?\}")
 _RAW = ("noformat", "code")
+_MAX_DEPTH = 8  # of phrases within phrases
 _HEADING, _RULE = re.compile(r"\s*h([1-6])\.\s+(.*)"), re.compile(r"\s*-{4,}\s*")
-_ITEM, _ROW = re.compile(r"\s*([*#]+|-)\s+(.*)"), re.compile(r"\s*\|.*")
+_ITEM, _ROW = re.compile(r"\s*([*#]{1,8}|-)\s+(.*)"), re.compile(r"\s*\|.*")
 _INLINE = re.compile(
     r"""(?P<newline>\n)|(?P<line>\\\\)|\\(?P<escaped>[-#*_+?^~|%{}\[\]()!@])|(?P<entity>&\#(?:\d+|x[0-9a-fA-F]+);)"""
-    r"""|\{\{(?P<mono>.+?)\}\}|(?P<colour>\{color(?::[^}\n]*)?\})"""
-    r"""|\[~(?P<mention>[^\]\n|]+)\]|\[(?P<link>(?:\\.|[^\]\n\\])+)\]"""
-    r"""|(?<!\w)!(?P<image>[^\s!|][^!\n]*)!"""
+    r"""|\{\{(?P<mono>.{1,500}?)\}\}|(?P<colour>\{color(?::[^}\n]*)?\})"""
+    r"""|\[~(?P<mention>[^\]\n|]{1,255})\]|\[(?P<link>(?:\\.|[^\]\n\\]){1,500})\]"""
+    r"""|(?<!\w)!(?P<image>[^\s!|][^!\n]{0,500})!"""
     r"""|(?<![A-Za-z0-9])(?P<address>(?:https?|ftp|file|mailto):[^\s<>"'\]|}]+)"""
-    r"""|(?<![\w\\])(?P<mark>[*_+^~-]|\?\?)(?=\S)(?P<inner>[^\n]+?)(?<![\s\\])(?P=mark)(?!\w)"""
+    r"""|(?<![\w\\])(?P<mark>[*_+^~-]|\?\?)(?=\S)(?P<inner>[^\n]{1,500}?)(?<![\s\\])(?P=mark)(?!\w)"""
 )
 _TARGET = re.compile(r"(?:[a-zA-Z][a-zA-Z0-9+.-]*:|//|\\\\|#|\^|~|www\.).*")
 _PHRASES = {"*": "strong", "_": "em", "-": "del", "+": "ins", "^": "sup", "~": "sub", "??": "cite"}
@@ -31,15 +33,16 @@ _PHRASES = {"*": "strong", "_": "em", "-": "del", "+": "ins", "^": "sup", "~": "
 
 def wiki_html(canvas: Canvas, markup: str) -> str:
     """Render; what it makes active is noted on the canvas."""
-    found = _MACRO.search(markup)
-    end = None if found is None else _close(markup, found[1], found.end())
-    if found is None:
-        return _lines(canvas, markup)
-    if end is None:  # never closed: the words remain
-        head = markup[: found.end()].removesuffix(found[0]) + found[0].replace("{", "\\{", 1)
-        return _lines(canvas, head) + wiki_html(canvas, markup[found.end() :])
-    before, inner, after = markup[: found.start()], markup[found.end() : end.start()], markup[end.end() :]
-    return _lines(canvas, before) + _macro(canvas, found[1], found[2] or "", inner) + wiki_html(canvas, after)
+    drawn, at, words_from = [], 0, 0
+    while found := _MACRO.search(markup, at):
+        end = _close(markup, found[1], found.end())
+        at = found.end()
+        if end is not None:
+            drawn.append(_lines(canvas, markup[words_from : found.start()]))
+            drawn.append(_macro(canvas, found[1], found[2] or "", markup[found.end() : end.start()]))
+            at = words_from = end.end()
+        # else it is never closed, and remains among the words
+    return "".join([*drawn, _lines(canvas, markup[words_from:])])
 
 
 def _close(markup: str, name: str, start: int) -> re.Match[str] | None:
@@ -114,15 +117,20 @@ def _row(canvas: Canvas, line: str) -> str:
     return element("tr", "".join(element(cell, _inline(canvas, part.strip())) for part in parts))
 
 
-def _inline(canvas: Canvas, words: str) -> str:
+def _inline(canvas: Canvas, words: str, depth: int = 0) -> str:
     drawn, at = [], 0
-    for found in _INLINE.finditer(words):
-        drawn += [text(words[at : found.start()]), _piece(canvas, found)]
-        at = found.end()
+    while found := _INLINE.search(words, at):
+        drawn.append(text(words[at : found.start()]))
+        if found.lastgroup == "inner" and depth >= _MAX_DEPTH:
+            drawn.append(text(found["mark"]))
+            at = found.start("inner")
+        else:
+            drawn.append(_piece(canvas, found, depth + 1))
+            at = found.end()
     return "".join(drawn) + text(words[at:])
 
 
-def _piece(canvas: Canvas, found: re.Match[str]) -> str:
+def _piece(canvas: Canvas, found: re.Match[str], depth: int) -> str:
     match found.lastgroup:
         case "newline" | "line":
             return "<br>"
@@ -131,26 +139,26 @@ def _piece(canvas: Canvas, found: re.Match[str]) -> str:
         case "entity":
             return text(unescape(found["entity"]))
         case "mono":
-            return element("code", _inline(canvas, found["mono"]))
+            return element("code", _inline(canvas, found["mono"], depth))
         case "colour":
             return ""
         case "mention":
             return canvas.mention(found["mention"])
         case "link":
-            return _link(canvas, found["link"])
+            return _link(canvas, found["link"], depth)
         case "image":
-            return _image(canvas, found["image"])
+            return _image(canvas, found["image"], depth)
         case "address":
             return canvas.link(found["address"], text(found["address"]))
         case _:
-            return element(_PHRASES[found["mark"]], _inline(canvas, found["inner"]))
+            return element(_PHRASES[found["mark"]], _inline(canvas, found["inner"], depth))
 
 
-def _link(canvas: Canvas, inside: str) -> str:
+def _link(canvas: Canvas, inside: str, depth: int) -> str:
     label, _, target = inside.partition("|")
     target = (target.partition("|")[0] or label).strip()
     if _TARGET.fullmatch(target) is None:
-        return "[" + _inline(canvas, inside) + "]"
+        return "[" + _inline(canvas, inside, depth) + "]"
     if target.startswith("~"):
         return canvas.mention(target[1:])
     if target[0] in "#^":
@@ -158,11 +166,11 @@ def _link(canvas: Canvas, inside: str) -> str:
     return canvas.link(target, text(label))
 
 
-def _image(canvas: Canvas, inside: str) -> str:
+def _image(canvas: Canvas, inside: str, depth: int) -> str:
     name = inside.partition("|")[0]
     if "://" in name or name.startswith("//"):
         return canvas.remote_image(name)
     known = next((each for each in canvas.attachments if each.filename == name), None)
     if known is None and re.fullmatch(r"\S+\.\w{2,4}", name) is None:
-        return f"!{_inline(canvas, inside)}!"
+        return f"!{_inline(canvas, inside, depth)}!"
     return canvas.file(known, name)

@@ -37,8 +37,8 @@ class Reply:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, or what the fault leaves of it."""
         name = self.fault.name if self.fault else None
-        if self.fault and name in ("timeout_before", "timeout_after", "slow"):
-            await asyncio.sleep(self.fault.seconds)
+        if self.fault and self.fault.delay:
+            await asyncio.sleep(self.fault.delay)
         if name in _SILENT:
             await disconnect(scope, is_reset=True)
             return

@@ -1,6 +1,7 @@
 """The page a person reads, and what a text would make active in a real Jira."""
 
 import re
+import time
 from html.parser import HTMLParser
 from typing import Any
 
@@ -109,7 +110,7 @@ class TestWiki:
             ("a\n----\nb", "<p>a</p><hr><p>b</p>"),
             (r"\[~a\] \*x\* \{quote\} \!a.png\!", "<p>[~a] *x* {quote} !a.png!</p>"),
             ("&#91;~a]", "<p>[~a]</p>"),
-            ("{quote}never closed", "<p>{quote}</p><p>never closed</p>"),
+            ("{quote}never closed", "<p>{quote}never closed</p>"),
             ("[no link] wow! great!", "<p>[no link] wow! great!</p>"),
             ("||a||b||\n|1|2|", "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>"),
         ],
@@ -130,6 +131,30 @@ class TestWiki:
     def test_a_link_to_a_trusted_host_is_a_link(self) -> None:
         assert 'class="link" href="https://good.example/x"' in drawn("[x|https://good.example/x]")
         assert "danger" in drawn("[x|https://good.example@evil.example/x]")
+
+    @pytest.mark.parametrize(
+        "piece",
+        [
+            "*a ",
+            "*_",
+            "[",
+            "{quote}",
+            "{code}",
+            "{quote}{noformat}",
+            "!a",
+            "{{",
+            "[~",
+            "|",
+            "* a\n",
+            "*",
+            "http://a ",
+            "\\\\",
+        ],
+    )
+    def test_a_long_hostile_text_is_drawn_soon(self, piece: str) -> None:
+        began = time.monotonic()
+        assert drawn((piece * 32_767)[:32_767])
+        assert time.monotonic() - began < 5
 
     @given(st.text(alphabet=st.sampled_from("ab \n*_-[]{}!|~\\#&;:/<>\"'h1.quote"), max_size=80) | st.text())
     def test_any_text_is_drawn_with_known_elements_only(self, markup: str) -> None:

@@ -41,8 +41,8 @@ WRONG: list[Any] = [5, -1, "x", True, [], [5], [[]], ["x"], {}, {"x": 5}, {"x": 
                     {"comment": {}}, {"comment": [{"add": {"body": 5}}]}, {"comment": 5}, {"name": [], "id": {}},
                     {"resolution": 5}, {"priority": {"name": {}}}, {"body": 5}]  # fmt: skip
 JQL = ["project", "labels", "created", "key", "id", "summary", "status", "resolution", "=", "!=", "in", "not", "is",
-       "EMPTY", ">=", "~", "(", ")", ",", "AND", "OR", "FL", "a", "-7d", "2026-11-01", "5", "'x'", "ORDER", "BY", "DESC",
-       "cf[10016]", "cf[10042]", "duedate", "Done", "now()"]  # fmt: skip
+       "EMPTY", ">=", "~", "(", ")", ",", "AND", "OR", "FL", "a", "-7d", "2026-11-01", "5", "'x'", "ORDER", "BY",
+       "DESC",        "cf[10016]", "cf[10042]", "duedate", "Done", "now()"]  # fmt: skip
 
 
 def finite(body: Any) -> bool:
@@ -215,6 +215,12 @@ class TestDocuments:
     )
     def test_invalid(self, block: Any) -> None:
         assert adf_problem({"type": "doc", "version": 1, "content": [block]}) is not None
+
+    def test_nested_too_deeply(self) -> None:
+        deep = ITEM
+        for _ in range(200):
+            deep = node("listItem", P, node("bulletList", deep))
+        assert "too deeply" in str(adf_problem({"type": "doc", "version": 1, "content": [node("bulletList", deep)]}))
 
     @pytest.mark.parametrize(
         "whole", [None, "x", [], {}, P, {"type": "doc", "content": []}, {"type": "doc", "version": 2}]
