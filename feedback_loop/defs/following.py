@@ -34,7 +34,9 @@ class Followed:
     reported: list[str] = field(default_factory=list)
 
 
-def follow_tickets(begin: Begin, tracker: Tracker, as_of: datetime, policy: DeployedPolicy) -> Followed:
+def follow_tickets(
+    begin: Begin, tracker: Tracker, as_of: datetime, policy: DeployedPolicy, field_name: str
+) -> Followed:
     """Read every ticket of a tracker and store what people did: status, name, decisions, fixes.
 
     The tracker is read outside of transactions, for it may be slow.
@@ -46,9 +48,8 @@ def follow_tickets(begin: Begin, tracker: Tracker, as_of: datetime, policy: Depl
         tickets = [t for t in ledger.load_tickets(conn, tracker=tracker.name) if t.ref is not None]
         done_since = ledger.done_since(conn)
     followed = Followed()
-    states = {
-        key: _dated(state, done_since.get(key, as_of)) for key, state in _read(tracker, tickets, followed).items()
-    }
+    read = _read(tracker, tickets, followed)
+    states = {key: _dated(state, done_since.get(key, as_of)) for key, state in read.items()}
     with begin() as conn:
         current = [_store(conn, ticket, states, as_of, followed) for ticket in tickets if _key(ticket) in states]
     with begin() as conn:
@@ -60,10 +61,9 @@ def follow_tickets(begin: Begin, tracker: Tracker, as_of: datetime, policy: Depl
         by_people = {key: [at] for key, at in ledger.reopened_by_people(conn).items()}
         for ticket in current:
             state = others.get(_key(ticket)) or states[_key(ticket)]
-            reopened_at = max(
-                ticket_events.reopened_at(conn, *_key(ticket)) + by_people.get(_key(ticket), []), default=None
-            )
-            found = None if state is None else resolve_deployed_at(state, as_of, policy, reopened_at)
+            reopened = ticket_events.reopened_at(conn, *_key(ticket)) + by_people.get(_key(ticket), [])
+            reopened_at = max(reopened, default=None)
+            found = None if state is None else resolve_deployed_at(state, as_of, policy, reopened_at, field_name)
             change = reconcile_fixes(known, found, ticket, judged, reopened_at)
             _keep_fixes(conn, ticket, change, as_of, followed)
     return followed

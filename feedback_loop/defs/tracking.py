@@ -158,7 +158,7 @@ def plan_deployed(conn: Connection, found: Sequence[Fix], first_look: Mapping[st
 
 
 def judged_fixes(conn: Connection, as_of: datetime, decided: Mapping[str, EffectiveDecisions]) -> list[Fix]:
-    """Fixes that get looks, under the patterns that stay; where people cancelled the ticket there is nothing to judge."""
+    """Fixes that get looks, under the patterns that stay; none where people cancelled the ticket."""
     speaking = tickets_by_pattern(conn, decided)
     off = {key for key, ticket in speaking.items() if ticket.status in UNJUDGED}
     found = join_fixes(fixes.load_fixes(conn, as_of), decided)

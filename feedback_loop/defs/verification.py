@@ -49,7 +49,7 @@ def ticket_states(
     with database.begin() as conn:
         released = read_releases(conn, tracker.waiting())
     with tracker.open(settings) as place:
-        followed = follow_tickets(database.begin, place, as_of, settings.deployed)
+        followed = follow_tickets(database.begin, place, as_of, settings.deployed, settings.tracker.field_name)
     return dg.MaterializeResult(
         metadata=metadata.rows(followed.n_read, released=len(released))
         | {
