@@ -69,7 +69,7 @@ def trend(rates: Sequence[float], skipped: int | None = None, **options: Any) ->
 def columns_of(png: bytes, colour: tuple[int, ...]) -> set[int]:
     """Where the colour occurs, left to right, below the legend."""
     image = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)[40:]
-    return {int(x) for x in np.unique(np.nonzero((abs(image - colour).max(axis=2) <= 3))[1])}
+    return {int(x) for x in np.unique(np.nonzero(abs(image - colour).max(axis=2) <= 3)[1])}
 
 
 def test_a_trend_is_700_pixels_wide_small_and_the_same_again() -> None:

@@ -1,6 +1,7 @@
 """Documents and titles cut to what trackers take."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -35,9 +36,8 @@ def fit(document: Document, size: int = MAX_CHARS) -> Document:
     for shorter in _shorter(document):
         if longest(shorter) <= size:
             return shorter
-    while shorter and longest((*shorter, _CUT)) > size:
-        shorter = shorter[:-1]
-    return (*shorter, _CUT)
+    kept = bisect_right(range(len(shorter)), size, key=lambda n: longest((*shorter[:n], _CUT))) - 1
+    return (*shorter[: max(0, kept)], _CUT)
 
 
 def longest(document: Document) -> int:

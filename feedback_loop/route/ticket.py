@@ -14,7 +14,7 @@ from typing import Any
 from feedback_loop.documents import Block, Bullets, Document, Heading, Inline, Link, Note, Paragraph, Quote, Text
 from feedback_loop.records import Cause, Exemplar, PatternState
 from feedback_loop.redaction import visible
-from feedback_loop.rendering import fit
+from feedback_loop.rendering import fit, title
 from feedback_loop.route import visibility, words
 from feedback_loop.route.facts import TicketFacts, TrendWeek, per_1000
 from feedback_loop.route.policy import RoutePolicy
@@ -32,11 +32,12 @@ _CAUSES: Mapping[Cause, str] = {
 _NOTES: Mapping[Cause, str] = {
     "model": "A change of the prompt is not expected to solve this. What can help: another model, a tool that does "
     "this task for the model, a guard that stops such answers, or telling users what the product cannot do.",
-    "unknown": "This needs a decision first: who can fix it? Nothing that was recorded points to a cause. Open three "
-    "or four of the quoted conversations and look: did the instructions cover the case? Were the right documents "
-    "found? Did a link or action fail? Or is it more than the model can do? Then record the answer with ",
+    "unknown": "This needs a decision first: who can fix it? Open three or four of the quoted conversations. Did the "
+    "instructions cover the case? Were the right documents found? Did a link or action fail? Or is it more than the "
+    "model can do? Then record the answer with ",
 }
-_MOST_SEGMENTS = 3
+_MOST_SEGMENTS = 2
+_MOST_UNKNOWN = 5  # the first say most
 _MAX_WORDS = 270  # characters of a quote beside its date
 _FEW_USERS = 10
 _MUCH_UNASSIGNED = 0.1
@@ -79,7 +80,11 @@ def ticket_body(
 def _problem(state: PatternState, facts: TicketFacts) -> tuple[Block, ...]:
     if facts.card_source == "claude" and state.description:
         return (Paragraph((Text(visible(state.description, 300)),)),)
-    return (Paragraph((Text(f"Several users report the same failure. {_sentence(state.name)}"),)),)
+    return (
+        Paragraph(
+            (Text(f"Several users report the same failure. {_sentence(visible(state.name, 200) or title(''))}"),)
+        ),
+    )
 
 
 def _impact(state: PatternState, row: Row, facts: TicketFacts) -> tuple[Inline, ...]:
@@ -133,7 +138,7 @@ def _quotes(state: PatternState, facts: TicketFacts, policy: RoutePolicy) -> tup
     shown = [quote for quote in said if quote.text][: policy.n_quotes]
     if not shown:
         return ()
-    marked = Paragraph((Text("Users' own words, unverified. Personal data was removed; links do not work.", "em"),))
+    marked = Paragraph((Text("Users' own words, unverified. Links do not work.", "em"),))
     return Heading("What users say"), marked, *shown
 
 
@@ -174,28 +179,29 @@ def _unknown(row: Row, facts: TicketFacts) -> tuple[Block, ...]:
     silent = "Only people who gave feedback are counted. How many others met the problem in silence is not known."
     if facts.response_rate is not None:
         silent = (
-            f"Only {facts.response_rate:.1%} of sessions gave any feedback, and those who give it may not be like the "
-            "rest. The true number is probably higher."
+            f"Only {facts.response_rate:.1%} of sessions gave any feedback. The others may be different, and the "
+            "true number is probably higher."
         )
     known = [
-        silent,
-        n_inferred
-        and f"{words.count(n_inferred, 'more answer')} on the same subject {'was' if n_inferred == 1 else 'were'} "
-        "rejected without a reason. It may be the same failure; they are not counted.",
         isnan(float(row["rate"])) and "How many sessions there were was not recorded, so there is no rate.",
+        silent,
         n_users < _FEW_USERS and f"Only {words.count(n_users, 'person is', 'people are')} known to be behind it.",
-        facts.n_versions == 1
-        and facts.versions
-        and f"All of it came with {words.version(*facts.versions[0][:2])}, the only one in use. "
-        "Another version may do better.",
         facts.contradictions
         and f"Users in {words.quoted(facts.contradictions[0][0])} dislike such answers, users in "
         f"{words.quoted(facts.contradictions[0][1])} like them. One fix may not suit both.",
+        n_inferred
+        and f"{words.count(n_inferred, 'more answer')} on the same subject {'was' if n_inferred == 1 else 'were'} "
+        "rejected without a reason. It may be the same failure; they are not counted.",
+        facts.n_versions == 1
+        and facts.versions
+        and f"All of it came with {words.version(*facts.versions[0][:2])}, the only one in use. Another version may "
+        "do better.",
         (facts.unassigned_share or 0) >= _MUCH_UNASSIGNED
         and f"{facts.unassigned_share:.0%} of the week's complaints fit no known failure. Some may belong here.",
         "Complaints were put together by what they say. Single ones may be in the wrong place.",
     ]
-    return Heading("What is not known"), Bullets(tuple((Text(said),) for said in known if isinstance(said, str)))
+    told = [said for said in known if isinstance(said, str)][:_MOST_UNKNOWN]
+    return Heading("What is not known"), Bullets(tuple((Text(said),) for said in told))
 
 
 def _fixed(state: PatternState, row: Row, facts: TicketFacts, looks: Mapping[int, float]) -> tuple[Block, ...]:
@@ -212,7 +218,7 @@ def _fixed(state: PatternState, row: Row, facts: TicketFacts, looks: Mapping[int
         drops = visibility.visible_drops(facts.trend or (week,), looks, max(facts.dispersion, week.weight))
         judged = (
             f"{min(looks)} days later the share of affected sessions is compared with the share before. "
-            f"{visibility.sentence(drops)} As long as the evidence is too thin, the ticket says so."
+            f"{visibility.sentence(drops)} Where the evidence is too thin, the ticket says so."
         )
     return Heading("How we will know it is fixed"), Paragraph(record), Paragraph((Text(judged),))
 
