@@ -24,7 +24,7 @@ from feedback_loop.testing.jira_emulator import (
 )
 from feedback_loop.testing.jira_emulator.call import Call, Handle
 from feedback_loop.testing.jira_emulator.control import control_route
-from feedback_loop.testing.jira_emulator.faults import Route
+from feedback_loop.testing.jira_emulator.faults import OF_SEARCHES, Route
 from feedback_loop.testing.jira_emulator.records import RecordedRequest
 from feedback_loop.testing.jira_emulator.refusals import RefusedError, no_such_route, refuse
 from feedback_loop.testing.jira_emulator.shapes import Shapes
@@ -96,8 +96,8 @@ def _serve(state: State, route: Route | None, handle: Handle, shapes: Shapes, re
     fault = state.faults.take("after", route) if route else None
     if fault is None:
         return reply
-    if fault.name in ("repeat_page_token", "duplicate_hits"):
-        return search_routes.spoil(fault.name, call, reply) if b'"issues"' in reply.body else reply
+    if fault.name in OF_SEARCHES:
+        return search_routes.spoil(fault, call, reply)
     return failed_reply(fault, reply, state.base_url)
 
 

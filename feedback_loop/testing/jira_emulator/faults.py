@@ -60,6 +60,7 @@ FaultName = Literal[
 ]
 FAULT_NAMES: tuple[FaultName, ...] = get_args(FaultName)
 _ALWAYS_AFTER = ("reset_after", "timeout_after", "slow", "repeat_page_token", "duplicate_hits")
+OF_SEARCHES = ("repeat_page_token", "duplicate_hits")
 _EITHER = ("status", "html_200", "empty_200", "truncated")
 _MESSAGES = {
     401: "Client must be authenticated to access this resource.",
@@ -104,6 +105,8 @@ class Fault:
             raise ValueError(f"there is no route {self.route!r}; there are {', '.join(ROUTES)}")
         if self.nth < 1 or (self.count is not None and self.count < 1):
             raise ValueError(f"fault {self.name!r}: nth and count start at 1, got nth={self.nth}, count={self.count}")
+        if self.name in OF_SEARCHES and self.route not in (None, "search"):
+            raise ValueError(f"fault {self.name!r} is one of searches, not of {self.route}")
         if self.after and self.name not in (*_EITHER, *_ALWAYS_AFTER):
             raise ValueError(f"fault {self.name!r} cannot strike after the write")
         if not 400 <= self.status <= 599:
@@ -113,6 +116,11 @@ class Fault:
     def place(self) -> Place:
         """Where in a request it strikes."""
         return "after" if self.after or self.name in _ALWAYS_AFTER else "before"
+
+    def concerns(self, place: Place, route: Route) -> bool:
+        """Whether a call of this route passes where it strikes."""
+        own = "search" if self.name in OF_SEARCHES else self.route
+        return place == self.place and own in (None, route)
 
     @property
     def delay(self) -> float:
@@ -141,7 +149,7 @@ class FaultPlan:
         """Count this call for every fault it concerns, and return the first that is due."""
         due = None
         for i, fault in enumerate(self.faults):
-            if fault.place != place or fault.route not in (None, route):
+            if not fault.concerns(place, route):
                 continue
             self._seen[i] = seen = self._seen.get(i, 0) + 1
             if due is None and seen >= fault.nth and (fault.count is None or seen < fault.nth + fault.count):
@@ -182,7 +190,7 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
     **_both("200, empty", name="empty_200"),
     **_both("truncated body", name="truncated"),
     "slow": {"name": "slow"},
-    "repeated page token": {"name": "repeat_page_token", "route": "search"},
-    "duplicate hits": {"name": "duplicate_hits", "route": "search"},
+    "repeated page token": {"name": "repeat_page_token"},
+    "duplicate hits": {"name": "duplicate_hits"},
 }
-"""Every way to fail, by a name for tables: `emulator.fail(**FAULTS[label])`, with `route=` where a step is meant."""
+"""Every way to fail, by a name for tables: `emulator.fail(**FAULTS[label], route="create")`."""

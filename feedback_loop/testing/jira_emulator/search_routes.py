@@ -6,12 +6,12 @@ Belongs here: paging, and what of an issue a hit shows. Does not belong here: th
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
 from feedback_loop.testing.jira_emulator.call import Call, Handle
-from feedback_loop.testing.jira_emulator.faults import Route
+from feedback_loop.testing.jira_emulator.faults import Fault, Route
 from feedback_loop.testing.jira_emulator.jql import Query, parse_jql
 from feedback_loop.testing.jira_emulator.records import Issue
 from feedback_loop.testing.jira_emulator.refusals import RefusedError, refuse, refuse_jql
@@ -83,7 +83,7 @@ def search_cloud(call: Call) -> Reply:
 
 
 def _token(asked: _Asked, start: int) -> str:
-    content = {"q": sha256(asked.jql.encode()).hexdigest()[:12], "start": start}
+    content = {"q": sha256(asked.jql.encode("utf-8", "replace")).hexdigest()[:12], "start": start}
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
 
 
@@ -130,21 +130,23 @@ def search_dc(call: Call) -> Reply:
     )
 
 
-def spoil(name: str, call: Call, done: Reply) -> Reply:
+def spoil(fault: Fault, call: Call, done: Reply) -> Reply:
     """The faults that only a search has.
 
-    `repeat_page_token` gives the token that leads to this same page again, for ever (Data Center: a
-    `startAt` of 0 and a total that is never reached). `duplicate_hits` lists the first hit twice.
+    `repeat_page_token` gives the token that leads to this same page again, for ever (Data Center: a `startAt` of 0
+    and a total that is never reached). `duplicate_hits` lists the first hit twice.
     """
     answer = json.loads(done.body)
-    if name == "duplicate_hits":
+    if "issues" not in answer:  # a count
+        return done
+    if fault.name == "duplicate_hits":
         answer["issues"] = answer["issues"][:1] + answer["issues"]
     elif call.state.is_cloud:
         asked = _asked(call)
         answer |= {"nextPageToken": asked.token or _token(asked, 0), "isLast": False}
     else:
         answer |= {"startAt": 0, "total": answer["total"] + 10**6}
-    return json_reply(answer)
+    return replace(json_reply(answer), fault=fault)
 
 
 SERVED: tuple[tuple[str, str, Route, Handle], ...] = (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from feedback_loop.testing.jira_emulator.adf import from_text, plain_text
 from feedback_loop.testing.jira_emulator.catalogue import (
@@ -110,7 +111,7 @@ class Shapes:
         """A file, without its content."""
         content = self.self_link("attachment", "content", attachment.id)
         if not self.state.is_cloud:
-            content = f"{self.state.base_url}/secure/attachment/{attachment.id}/{attachment.filename}"
+            content = f"{self.state.base_url}/secure/attachment/{attachment.id}/{quote(attachment.filename)}"
         return {"self": self.self_link("attachment", attachment.id), "id": attachment.id,
                 "filename": attachment.filename, "author": self.user(attachment.author),
                 "created": stamp(attachment.created), "size": len(attachment.content),

@@ -8,6 +8,7 @@ import requests
 from jira import JIRAError
 
 from feedback_loop.testing.jira_emulator import FAULT_NAMES, FAULTS, ROUTES, Fault, JiraEmulator
+from feedback_loop.testing.jira_emulator.faults import OF_SEARCHES
 from feedback_loop_tests.testing.jira_emulator.conftest import answer, call, connect, fields, is_cloud, said
 
 LATE = ("timeout_before", "timeout_after", "slow")
@@ -16,8 +17,8 @@ BROKEN = (JIRAError, requests.RequestException, KeyError, ValueError, TypeError,
 
 def order(jira: JiraEmulator, label: str, **more: Any) -> Fault:
     """One of the list, that lets a test wait no longer than it must."""
-    how = dict(FAULTS[label]) | more
-    return jira.fail(**how | ({"seconds": 0.5} if how["name"] in LATE else {}))
+    late: dict[str, Any] = {"seconds": 0.5} if FAULTS[label]["name"] in LATE else {}
+    return jira.fail(**FAULTS[label], **more, **late)
 
 
 class TestList:
@@ -26,7 +27,7 @@ class TestList:
         for how in FAULTS.values():
             Fault(**how)
 
-    @pytest.mark.parametrize("label", [label for label, how in FAULTS.items() if "route" not in how])
+    @pytest.mark.parametrize("label", [label for label, how in FAULTS.items() if how["name"] not in OF_SEARCHES])
     def test_a_creation_fails_and_is_done_or_not(self, jira: JiraEmulator, label: str) -> None:
         client = connect(jira)
         hasty = connect(jira, timeout=0.3) if FAULTS[label]["name"] in LATE else client
@@ -147,6 +148,15 @@ class TestSearch:
         path = "search/jql" if is_cloud(jira) else "search"
         hits = call(jira, "GET", path, params={"jql": "project = FL", "fields": "key"}).json()["issues"]
         assert [hit["key"] for hit in hits] == ["FL-1", "FL-1"]
+        assert jira.requests[-1].fault == "duplicate_hits"
+
+    def test_they_wait_for_a_search(self, jira: JiraEmulator) -> None:
+        jira.fail("duplicate_hits")
+        client = connect(jira)
+        client.create_issue(fields=fields())
+        assert len(client.search_issues("project = FL")) == 2
+        with pytest.raises(ValueError, match="is one of searches, not of create"):
+            jira.fail("duplicate_hits", "create")
 
 
 class TestPlan:

@@ -121,6 +121,8 @@ class TestPages:
         page = connect(dc).search_issues("project = FL", startAt=4, maxResults=2)
         assert isinstance(page, ResultList)
         assert ([issue.key for issue in page], page.total) == (["FL-1"], 5)
+        assert len(connect(dc).search_issues("project = FL", maxResults=False)) == 5
+        assert dc.refused == []
 
     def test_each_lacks_the_other_s_way(self, cloud: JiraEmulator, dc: JiraEmulator) -> None:
         assert call(cloud, "GET", "search?jql=project=FL").status_code == 410
