@@ -2,6 +2,8 @@
 
 Source: the schema that Atlassian publishes as `@atlaskit/adf-schema` (full.json, version 1). Text nodes are never
 empty, a list has at least one item, `code` stands alone or with a link, and a panel or quote holds paragraphs.
+
+Belongs here: nodes and marks. Does not belong here: what is harmless in every markup (`safety`).
 """
 
 from collections.abc import Sequence

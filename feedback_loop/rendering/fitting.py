@@ -1,4 +1,7 @@
-"""Documents and titles cut to what trackers take."""
+"""Documents and titles cut to what trackers take.
+
+Belongs here: limits, and what is cut first. Does not belong here: markup, and which quotes a ticket shows (`route/`).
+"""
 
 import json
 from bisect import bisect_right

@@ -1,4 +1,7 @@
-"""Markdown, for the files of the local tracker and for metadata in Dagster."""
+"""Markdown, for the files of the local tracker and for metadata in Dagster.
+
+Belongs here: CommonMark's escapes. Does not belong here: what is harmless in every markup (`safety`).
+"""
 
 import re
 from collections.abc import Sequence

@@ -4,6 +4,8 @@ A backslash makes one of `- # * _ + ? ^ ~ | % { } [ ] ( ) ! @` an ordinary chara
 before it; everything else that could mean something is written as a character reference, which Jira keeps (Atlassian's
 renderer: BackslashEscapeRendererComponent, HtmlEscapeRendererComponent). A quote is `bq.`, which ends with its line:
 unlike `{quote}`, no text on the line can close it.
+
+Belongs here: those escapes. Does not belong here: what is harmless in every markup (`safety`).
 """
 
 import re

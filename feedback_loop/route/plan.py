@@ -1,4 +1,7 @@
-"""The tickets of a week: which patterns earn one, in which order, up to which limit, and which have to wait."""
+"""The tickets of a week: which patterns earn one, in which order, up to which limit, and which have to wait.
+
+Belongs here: the decision. Does not belong here: the floors and places (`policy`), and what a ticket says (`ticket`).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""When a pattern earns a ticket, and where each route goes."""
+"""When a pattern earns a ticket, and where each route goes.
+
+Belongs here: what a team decides of it. Does not belong here: one tracker's own settings (`clients/`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -36,6 +36,10 @@ _NOTES: Mapping[Cause, str] = {
     "instructions cover the case? Were the right documents found? Did a link or action fail? Or is it more than the "
     "model can do? Then record the answer with ",
 }
+_VERSIONS: Mapping[Cause, tuple[str, str]] = {
+    "prompt": ("VERSION", ""),
+    "unknown": ("VERSION", " (- for VERSION where the prompt did not change)"),
+}
 _MOST_SEGMENTS = 2
 _MOST_UNKNOWN = 5  # the first say most
 _MAX_WORDS = 270  # characters of a quote beside its date
@@ -205,12 +209,13 @@ def _unknown(row: Row, facts: TicketFacts) -> tuple[Block, ...]:
 
 
 def _fixed(state: PatternState, row: Row, facts: TicketFacts, looks: Mapping[int, float]) -> tuple[Block, ...]:
-    week, is_prompt = _this_week(state, row), state.likely_cause == "prompt"
+    week = _this_week(state, row)
+    version, meaning = _VERSIONS.get(state.likely_cause, ("-", " (- means: no new prompt version)"))
     record = (
-        Text("When a fix is live, say so: run "),
-        Text(f"feedback-loop deployed {'VERSION' if is_prompt else '-'} --fixes KEY", "code"),
-        Text(f" with the key of this ticket{'' if is_prompt else ' (- means: no new prompt version)'}, "),
-        Text("fill in the field “Deployed at”, or set the ticket to Released."),
+        Text("When a fix is live, run "),
+        Text(f"feedback-loop deployed {version} --fixes KEY", "code"),
+        Text(f" with this ticket's key{meaning}, fill in its field “Deployed at” if it has one, "),
+        Text("or set it to released or done."),
     )
     if isnan(week.rate):
         judged = "There is no verdict without the number of sessions: record all of them, also those that went well."

@@ -1,5 +1,6 @@
 """Wiki markup: a small reader of it finds only the document's own structure."""
 
+import html
 import re
 from html import unescape
 
@@ -9,6 +10,8 @@ from hypothesis import given
 from feedback_loop.documents import Bullets, Link, Note, Paragraph, Quote, Text
 from feedback_loop.rendering.safety import address, inert
 from feedback_loop.rendering.wiki import escape, render
+from feedback_loop.testing.jira_emulator.markup import Canvas
+from feedback_loop.testing.jira_emulator.wiki import wiki_html
 from feedback_loop_tests.rendering.hostile import BREAK_OUTS, OUR_LINK, PLAIN, TEXTS, document_of
 
 ESCAPED = re.compile(r"(?<!\\)\\([-#*_+?^~|%{}\[\]()!@])")  # what Atlassian's renderer takes for an escape
@@ -101,3 +104,12 @@ def test_each_block_in_its_own_markup() -> None:
 
 def test_a_quote_of_forty_thousand_characters_is_cut() -> None:
     assert len(render((Quote("{" * 40_000),))) == len("bq. ") + 2 * 299 + 1
+
+
+@given(TEXTS)
+def test_the_emulated_jira_shows_the_text_and_makes_nothing_of_it(text: str) -> None:
+    canvas, ours = Canvas(), {address(OUR_LINK), address(text)}
+    wiki_html(canvas, render(document_of(text)))
+    assert {(each.kind, each.target) for each in canvas.active} <= {("link", url) for url in ours}
+    page = wiki_html(Canvas(), f"said: {escape(text)}.")
+    assert page == f"<p>{html.escape(f'said: {inert(text)}.')}</p>"

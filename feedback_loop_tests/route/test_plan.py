@@ -3,8 +3,10 @@
 from typing import Any
 
 import pandas as pd
+import pydantic
 import pytest
 
+from feedback_loop.config import Settings, policy_version
 from feedback_loop.decisions import EffectiveDecisions
 from feedback_loop.records import PatternState
 from feedback_loop.route import ROUTES, HeldPattern, RoutePolicy, RouteTarget, TicketPlan, plan_tickets
@@ -108,3 +110,24 @@ def test_a_label_that_no_tracker_takes_is_refused(label: str) -> None:
 def test_a_priority_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match=r"named for 1 \(highest\) to 4, got \[0, 5\]"):
         RouteTarget(priorities={5: "Trivial", 1: "High", 0: "Blocker"})
+
+
+def test_targets_are_settings() -> None:
+    given = {"route": {"targets": {"model": {"project": "RES", "labels": ["llm"], "priorities": {1: "P1"}}}}}
+    policy = Settings.model_validate(given).route
+    assert policy.targets == {"model": RouteTarget("RES", labels=("llm",), priorities={1: "P1"})}
+    assert policy_version(policy) != policy_version(RoutePolicy())
+
+
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [
+        ({"modell": {}}, "Input should be 'prompt', 'retrieval'"),
+        ({"model": {"projekt": "X"}}, "Unexpected keyword argument"),
+        ({"model": {"priorities": {5: "X"}}}, "priorities are named for 1"),
+        ({"model": {"labels": ["a b"]}}, "labels have no blanks"),
+    ],
+)
+def test_a_wrong_target_is_an_error(targets: dict[str, Any], words: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match=words):
+        Settings.model_validate({"route": {"targets": targets}})

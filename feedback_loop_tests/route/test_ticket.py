@@ -130,7 +130,9 @@ def test_a_model_limitation_and_a_triage_say_so() -> None:
     assert not [block for block in body(likely_cause="prompt") if isinstance(block, Note)]
 
 
-@pytest.mark.parametrize(("cause", "command"), [("prompt", "VERSION"), ("retrieval", "-"), ("model", "-")])
+@pytest.mark.parametrize(
+    ("cause", "command"), [("prompt", "VERSION"), ("unknown", "VERSION"), ("retrieval", "-"), ("model", "-")]
+)
 def test_how_a_fix_is_recorded(cause: str, command: str) -> None:
     assert f"`feedback-loop deployed {command} --fixes KEY`" in words(body(likely_cause=cause))
 
