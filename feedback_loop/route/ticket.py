@@ -12,7 +12,7 @@ from math import isnan
 from typing import Any
 
 from feedback_loop.documents import Block, Bullets, Document, Heading, Inline, Link, Note, Paragraph, Quote, Text
-from feedback_loop.records import Cause, Exemplar, PatternState
+from feedback_loop.records import Cause, PatternState
 from feedback_loop.redaction import visible
 from feedback_loop.rendering import fit, title
 from feedback_loop.route import visibility, words
@@ -82,13 +82,9 @@ def ticket_body(
 
 
 def _problem(state: PatternState, facts: TicketFacts) -> tuple[Block, ...]:
-    if facts.card_source == "claude" and state.description:
-        return (Paragraph((Text(visible(state.description, 300)),)),)
-    return (
-        Paragraph(
-            (Text(f"Several users report the same failure. {_sentence(visible(state.name, 200) or title(''))}"),)
-        ),
-    )
+    described = visible(state.description, 300) if facts.card_source == "claude" else ""
+    name = visible(state.name, 200) or title("")
+    return (Paragraph((Text(described or f"Several users report the same failure. {_sentence(name)}"),)),)
 
 
 def _impact(state: PatternState, row: Row, facts: TicketFacts) -> tuple[Inline, ...]:
@@ -138,24 +134,24 @@ def _note(state: PatternState) -> tuple[Block, ...]:
 
 
 def _quotes(state: PatternState, facts: TicketFacts, policy: RoutePolicy) -> tuple[Block, ...]:
-    said = dict.fromkeys(_quote(exemplar, facts) for exemplar in state.exemplars)
-    shown = [quote for quote in said if quote.text][: policy.n_quotes]
-    if not shown:
+    said: dict[str, Quote] = {}
+    for exemplar in state.exemplars:
+        text = visible(exemplar.quote or exemplar.text, _MAX_WORDS)
+        on = facts.said_on.get(exemplar.interaction_id)
+        said.setdefault(text.casefold(), Quote(f"{words.day(on)}: {text}" if on else text))
+    said.pop("", None)
+    if not said:
         return ()
     marked = Paragraph((Text("Users' own words, unverified. Links do not work.", "em"),))
-    return Heading("What users say"), marked, *shown
-
-
-def _quote(exemplar: Exemplar, facts: TicketFacts) -> Quote:
-    text = visible(exemplar.quote or exemplar.text, _MAX_WORDS)
-    on = facts.said_on.get(exemplar.interaction_id)
-    return Quote(f"{words.day(on)}: {text}" if on and text else text)
+    return Heading("What users say"), marked, *list(said.values())[: policy.n_quotes]
 
 
 def _cause(state: PatternState, facts: TicketFacts, *, is_decided: bool) -> tuple[Block, ...]:
     by_model, fix = facts.card_source == "claude", state.suggested_fix.strip()
     if is_decided:
         said = "A person decided this."
+    elif by_model and state.likely_cause == "unknown":
+        said = "A language model read some of the complaints and found none."
     elif by_model:
         said = "A language model suggested this after reading some of the complaints. Nobody has checked it."
     elif state.likely_cause == "unknown":

@@ -98,6 +98,7 @@ def test_without_exposures_there_is_no_rate_and_no_promise_of_a_verdict() -> Non
         ("claude", "prompt", False, "A language model suggested this after reading some of the complaints."),
         ("offline", "prompt", False, "A simple rule suggested this from what was recorded. Nobody has checked it."),
         ("offline", "unknown", False, "not known. No rule found one in what was recorded."),
+        ("claude", "unknown", False, "not known. A language model read some of the complaints and found none."),
         ("claude", "product", True, "A person decided this."),
     ],
 )
@@ -165,7 +166,7 @@ def test_quotes_have_their_day_come_once_and_are_capped() -> None:
         Exemplar("c", "x" * 40_000),
         Exemplar("d", ""),
     )
-    of = [b.text for b in body(changed(said_on={"c": WEEK}), exemplars=said) if isinstance(b, Quote)]
+    of = [b.text for b in body(changed(said_on={"b": WEEK, "c": WEEK}), exemplars=said) if isinstance(b, Quote)]
     assert of[0] == "again"
     assert of[1].startswith("9 November 2026: xxx")
     assert len(of) == 2
