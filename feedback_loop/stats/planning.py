@@ -22,7 +22,7 @@ def smallest_visible_drop(
     """The smallest true reduction that `rates.rate_ratio` will show, with this power, after so many days.
 
     Shown means that the whole two-sided interval of the rate ratio lies below 1. The power is that of the exact
-    conditional test, taken over both Poisson counts (Gu, Ng, Tang and Schucany, Biometrical Journal 2008, section 3):
+    conditional test, taken over both Poisson counts (Gu, Ng, Tang and Schucany, Biometrical Journal 2008):
     of a count before, the test rejects up to a critical count after; the chance of so few is averaged over the counts
     before. Deviation: that average is over 400 equally likely slices, so that the time does not grow with the counts,
     and counts are divided by `dispersion`, as the test does it. Counts are whole, so that a day more may show a
