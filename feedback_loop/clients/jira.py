@@ -120,7 +120,7 @@ class JiraTracker:
             "fingerprint": fingerprint,
             "ticket_number": ticket.ticket_number,
         }
-        with _writing(ref):
+        with self._writing(ref):
             self._wire.put(f"{_path(ref)}/properties/{PROPERTY}", note)
             if self.asset_url:
                 page = f"{self.asset_url}?partition={ticket.created_week}"
@@ -137,7 +137,7 @@ class JiraTracker:
             TicketRefused: the issue is gone, or its workflow has no such way.
         """
         reference = jira_fields.reference_of(event)
-        with _writing(ref):
+        with self._writing(ref):
             self._attach(ref, attachments)
             said_at = self._said_at(ref, reference)
             if said_at is None:
@@ -147,12 +147,17 @@ class JiraTracker:
                 self._move(ref, said_at, closes=event.kind == "close")
 
     def link_duplicate(self, extra: TicketRef, kept: TicketRef, event: TicketEvent) -> None:
-        """Link an issue that we made twice to the one that counts, and say so; people's copies are left alone."""
-        with _writing(extra), _reading(extra.ticket_key):
+        """Say on an issue that we made twice which one counts, and link the two; people's copies are left alone.
+
+        Raises:
+            TicketRefused: it is gone, or this Jira has no such link.
+        """
+        with self._writing(extra), _reading(extra.ticket_key):
             fields = self._wire.get(_path(extra), "fields", {"fields": "creator,issuelinks"})["fields"]
             if jira_fields.account_id(fields.get("creator")) != self._wire.account:
                 _log.warning("%s has the label of %s but is not ours: left alone", extra.ticket_key, kept.ticket_key)
                 return
+            self.apply(extra, event)
             if not jira_fields.duplicates(fields, kept.issue_id, self.policy.link_type):
                 link = {
                     "type": {"name": self._duplicate_type()},
@@ -160,7 +165,6 @@ class JiraTracker:
                     "outwardIssue": {"id": kept.issue_id},
                 }
                 self._wire.post("issueLink", link, None)
-        self.apply(extra, event)
 
     def fetch(self, ref: TicketRef) -> TrackerState | None:
         """What the issue says now; None only where Jira, asked as us, does not know it.
@@ -193,6 +197,15 @@ class JiraTracker:
     def page(self, ref: TicketRef) -> str:
         """Address of the issue in a browser."""
         return f"{self._wire.base_url}/browse/{ref.ticket_key}"
+
+    @contextmanager
+    def _writing(self, ref: TicketRef) -> Iterator[None]:
+        """A write to an issue that is not there is refused."""
+        try:
+            yield
+        except NotFoundError as error:
+            self._wire.check_account()
+            raise TicketRefused(f"{ref.ticket_key} is gone, or hidden from us: {error}") from error
 
     def _render(self, document: Document, *last: Block) -> Any:
         """The document as this Jira takes it: cut where it is too long, but for its last blocks."""
@@ -314,12 +327,3 @@ def _there(what: str) -> Iterator[None]:
         yield
     except NotFoundError as error:
         raise TrackerUnavailable(f"Jira does not show {what}: {error}") from error
-
-
-@contextmanager
-def _writing(ref: TicketRef) -> Iterator[None]:
-    """A write to an issue that is not there is refused."""
-    try:
-        yield
-    except NotFoundError as error:
-        raise TicketRefused(f"{ref.ticket_key} is gone, or hidden from us: {error}") from error

@@ -110,12 +110,10 @@ def read_state(
     """
     fields, moves = issue["fields"], read_moves(histories, categories)
     status, resolution = fields["status"], (fields.get("resolution") or {}).get("name")
-    is_done = status["statusCategory"]["key"] == "done"
+    is_done, meaning = status["statusCategory"]["key"] == "done", policy.meaning(resolution, status["name"])
     return TrackerState(
         ticket_key=str(issue["key"]),
-        status=_done_status(policy.meaning(resolution, status["name"]), moves, account)
-        if is_done
-        else _open_status(moves),
+        status=_done_status(meaning, moves, account) if is_done else _open_status(moves),
         status_name=str(status["name"]),
         resolution=resolution,
         duplicate_of=next((str(other["key"]) for other in _duplicated(fields, policy.link_type)), None),
@@ -147,7 +145,7 @@ def read_moves(histories: Sequence[Mapping[str, Any]], categories: Mapping[str, 
     moves = []
     for history in histories:
         for item in history["items"]:
-            if item.get("fieldId", item["field"]) == "status":
+            if item["field"] == "status" and item.get("fieldtype") != "custom":
                 change = StatusChange(read_time(history["created"]), str(item["fromString"]), str(item["toString"]))
                 before, after = categories.get(str(item["from"])), categories.get(str(item["to"]))
                 author = account_id(history.get("author"))

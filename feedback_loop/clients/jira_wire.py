@@ -77,7 +77,10 @@ class JiraWire:
         Raises:
             TrackerRefused: Jira does not take the credentials.
         """
-        return account_id(self.get("myself", "displayName"))
+        account = account_id(self.get("myself", "displayName"))
+        if not account:
+            raise TrackerUnavailable("what answers does not say whose credentials these are: perhaps it is no Jira")
+        return account
 
     def get(self, path: str, expected: str | tuple[str, ...], params: Params | None = None) -> dict[str, Any]:
         """An object that has the key or keys `expected`; another answer is none, so that failed never reads as empty.
@@ -180,11 +183,10 @@ def _read(response: requests.Response, expected: Expected) -> Any:
         ValueError: it is not, but a page of some proxy or nothing at all.
     """
     if expected is None:
-        is_done = response.status_code in (201, 204) or (
-            response.status_code == 200 and response.request.method == "PUT"
-        )
-        if not is_done or (response.content and response.json() is None):
+        if response.status_code not in (201, 204) and response.request.method != "PUT":
             raise ValueError(f"HTTP {response.status_code} where nothing was to be said")
+        if response.content:
+            response.json()  # whatever it says; a login page is no JSON
         return None
     answer = response.json()
     keys = {expected} if isinstance(expected, str) else set(expected) if isinstance(expected, tuple) else None

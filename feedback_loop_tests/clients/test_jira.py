@@ -86,6 +86,14 @@ class TestMaking:
         assert world.jira.active_content(ref.ticket_key) == []
         assert reference_of(said()) in text_of(world.issue(ref).comments[0].body)
 
+    @pytest.mark.parametrize("text", ["\u202e\u05d0" * 20_000, "[" * 40_000, "a@b.example " * 4_000])
+    def test_forty_thousand_characters_are_cut(self, world: World, tracker: JiraTracker, text: str) -> None:
+        body = (Quote(text), *plain(text, text))
+        ref = tracker.create(replace(TICKET, title=text, body=body))
+        tracker.apply(ref, replace(said(), body=body))
+        assert reference_of(said()) in text_of(world.issue(ref).comments[0].body)
+        assert world.jira.active_content(ref.ticket_key) == []
+
     def test_fields_that_this_jira_lacks_are_left_out(self, personality: str, caplog: pytest.LogCaptureFixture) -> None:
         with (
             open_world(personality, fields_on_screen={"description", "labels"}) as world,
@@ -292,6 +300,7 @@ class TestDuplicates:
             first, second = tracker.create(TICKET), tracker.create(TICKET)
             with pytest.raises(TicketRefused, match="'Doppelgänger'; it has Blocks, Duplicate, Relates"):
                 tracker.link_duplicate(second, first, said())
+        assert len(world.issue(second).comments) == 1
 
 
 class TestReading:
@@ -315,6 +324,14 @@ class TestReading:
         world.jira.fail("status", "myself", status=401)
         with pytest.raises(TrackerRefused, match="credentials"):
             tracker.fetch(ref)
+
+    def test_nor_does_a_write_say_that_the_ticket_is_gone(
+        self, world: World, tracker: JiraTracker, ref: TicketRef
+    ) -> None:
+        world.jira.fail("status", "comment.list", status=404)
+        world.jira.fail("status", "myself", status=401)
+        with pytest.raises(TrackerRefused, match="credentials"):
+            tracker.apply(ref, said())
 
     def test_when_it_was_done_and_how(self, world: World, tracker: JiraTracker, ref: TicketRef) -> None:
         start = world.jira.now
