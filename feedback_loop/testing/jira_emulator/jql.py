@@ -34,6 +34,7 @@ _TOKEN = re.compile(
     r"""|(?P<word>cf\[\d+\]|[^\s"'=<>~(),!+.;?|*/%^$\#@\[\]{}&]+(?:/[\d/]+)?))""",
 )
 _RELATIVE = re.compile(r"(-?\d+)([wdhm])")
+_MAX_DIGITS = 5  # of a period: some thousand years at most
 _UNITS = {"w": timedelta(weeks=1), "d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _ALIASES = {
     "key": "key", "issuekey": "key", "issue": "key", "id": "id", "statuscategory": "statusCategory",
@@ -222,10 +223,7 @@ class _Parser:
         if field in _DATES:
             limit = self.moment(token)
         elif field in ("id", "key", "customfield_10016"):
-            try:
-                limit = float(token.text.rpartition("-")[2])
-            except ValueError as error:
-                raise refuse_jql(f"The value '{token.text}' is not valid for the field '{field}'.") from error
+            limit = _float(field, token.text.rpartition("-")[2])
         else:
             raise refuse_jql(f"The operator '{operator}' is not supported by the '{field}' field.")
         compare: Callable[[Any], bool] = {
@@ -241,7 +239,7 @@ class _Parser:
         if token.word == "now":
             return self._state.now
         relative = _RELATIVE.fullmatch(token.text)
-        if relative:
+        if relative and len(relative[1]) <= _MAX_DIGITS:
             return self._state.now + int(relative[1]) * _UNITS[relative[2]]
         for form in ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y/%m/%d", "%Y/%m/%d %H:%M"):
             try:
@@ -272,6 +270,13 @@ class _Parser:
         return tuple(sorts)
 
 
+def _float(field: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise refuse_jql(f"The value '{text}' is not valid for the field '{field}'.") from error
+
+
 def _existing(state: State, field: str, text: str) -> Any:
     """The value as issues have it; refused where there can be no such."""
     known: Any
@@ -297,7 +302,7 @@ def _existing(state: State, field: str, text: str) -> Any:
                 raise refuse_jql(f"An issue with {field} '{text}' does not exist for field '{field}'.")
             known = issue.id  # a key it had finds it too
         case _:
-            return float(text) if field == "customfield_10016" else text
+            return _float(field, text) if field == "customfield_10016" else text
     if known is None:
         raise refuse_jql(f"The value '{text}' does not exist for the field '{field}'.")
     return known
