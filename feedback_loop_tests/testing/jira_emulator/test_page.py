@@ -106,6 +106,7 @@ class TestWiki:
             ("*b* _i_ -d- 2*3*4 snake_case", "<p><strong>b</strong> <em>i</em> <del>d</del> 2*3*4 snake_case</p>"),
             ("{noformat}[~a] {quote} <b>{noformat}", "<pre>[~a] {quote} &lt;b&gt;</pre>"),
             ("{code:java}x{code}", "<pre>x</pre>"),
+            ("{quote}{code}a {quote} b{code}c{quote}", "<blockquote><pre>a {quote} b</pre><p>c</p></blockquote>"),
             ("{panel:title=T}x{panel}", '<div class="panel"><p><strong>T</strong></p><p>x</p></div>'),
             ("a\n----\nb", "<p>a</p><hr><p>b</p>"),
             (r"\[~a\] \*x\* \{quote\} \!a.png\!", "<p>[~a] *x* {quote} !a.png!</p>"),
