@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from feedback_loop.charts import draw_trend
 from feedback_loop.records import Attachment, PatternState, Ticket, TicketEvent, Window, monday_of
 from feedback_loop.route import TicketFacts, WeekNumbers
-from feedback_loop.route.facts import contradictions_of, segments_of, trend_of
+from feedback_loop.route.facts import contradictions_of, lines_of, segments_of, trend_of
 from feedback_loop.route.numbers import numbers_key
 from feedback_loop.stats.rates import dispersion
 from feedback_loop.store import audits, cards, fixes, segments, trends
@@ -28,6 +28,7 @@ def gather_facts(
     """pattern_id -> what its ticket tells besides the week's numbers."""
     found, split = (read(conn, application, week) for read in (segments.read_segments, segments.read_contradictions))
     written = cards.newest_cards(conn, application, week)
+    n_versions, response_rate = trends.read_week(conn, application, week)
     unassigned = audits.unassigned_shares(conn, week).get(application)
     facts = {}
     for state in states:
@@ -39,9 +40,11 @@ def gather_facts(
             segments=segments_of(found, state.pattern_id),
             contradictions=contradictions_of(split, state.pattern_id),
             versions=tuple(versions.itertuples(index=False, name=None)),
+            n_versions=n_versions or None,
             card_source=card.source if card else "offline",
             card_problem=card.problem if card else None,
             said_on=trends.said_on(conn, application, ids),
+            response_rate=response_rate,
             unassigned_share=unassigned,
             dispersion=_dispersion(conn, application, state.pattern_id, week),
             asset_url=asset_url and f"{asset_url}?partition={week}",
@@ -73,24 +76,22 @@ def gather_numbers(
 def draw_pictures(
     conn: Connection, ticket: Ticket, pattern_id: str, event: TicketEvent | None = None
 ) -> Sequence[Attachment]:
-    """The trend up to the ticket's week, or up to the week before an event on it, with the deployments in it."""
-    week = ticket.created_week if event is None else monday_of(event.occurred_at.date() - timedelta(days=1))
+    """The trend over the weeks that had ended when the ticket, or an event on it, came; with the deployments in it."""
     if event is not None and not event.event_key.startswith(("verdict:", "numbers:")):
         return ()
-    weeks = trend_of(trends.read_trend(conn, ticket.application, pattern_id, week, CHART_WEEKS))
-    if not weeks:
+    at = ticket.created_at if event is None else event.occurred_at
+    week = monday_of(at.date()) - timedelta(weeks=1)
+    trend = trend_of(trends.read_trend(conn, ticket.application, pattern_id, week, CHART_WEEKS))
+    if not trend:
         return ()
+    own = {(ticket.application, pattern_id), (ticket.application, ticket.pattern_id)}
     shipped = [
         fix.deployed_at.date()
         for fix in fixes.load_fixes(conn, Window.of_week(week).end)
-        if (fix.application, fix.pattern_id) in {(ticket.application, p) for p in (pattern_id, ticket.pattern_id)}
+        if (fix.application, fix.pattern_id) in own
     ]
-    until = Window.of_week(week).end - timedelta(days=1)
-    rates, limits = [w.rate for w in weeks], [w.interval for w in weeks]
-    png = draw_trend(
-        [w.week for w in weeks], rates, [low for low, _ in limits], [high for _, high in limits], deployed_on=shipped
-    )
-    return (Attachment(f"feedback-loop-trend-{until:%Y-%m-%d}.png", png),)
+    png = draw_trend(*lines_of(trend), deployed_on=shipped)
+    return (Attachment(f"feedback-loop-trend-{at:%Y-%m-%d}.png", png),)
 
 
 def _dispersion(conn: Connection, application: str, pattern_id: str, week: date) -> float:

@@ -10,7 +10,9 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from feedback_loop.records import Window
 from feedback_loop.store.frames import read_frame
+from feedback_loop.store.metrics import PASSIVE
 
 _TREND = """
 select r.week, coalesce(w.n_occurrences, 0) as n_occurrences, coalesce(w.n_sessions, 0) as n_sessions,
@@ -52,6 +54,17 @@ left join (
 order by 1
 """
 
+_WEEK = """
+select (select count(distinct (prompt_name, prompt_version)) from feedback_loop.exposures
+        where application = :application and week = :week) as n_versions,
+       (select count(distinct coalesce(i.session_id, i.interaction_id))
+        from feedback_loop.feedback f join feedback_loop.interactions i using (interaction_id)
+        where i.application = :application and i.occurred_at >= :start and i.occurred_at < :end
+          and f.occurred_at >= :start and f.occurred_at < :end and f.signal <> all(:passive)) as n_heard,
+       (select sum(n_sessions) from feedback_loop.exposures
+        where application = :application and week = :week) as n_sessions
+"""
+
 _SAID_AT = """
 select interaction_id, known_at from feedback_loop.negative_feedback
 where application = :application and interaction_id = any(:ids)
@@ -81,6 +94,14 @@ def read_daily(conn: Connection, application: str, pattern_id: str, week: date) 
 def read_versions(conn: Connection, application: str, pattern_id: str, week: date) -> pd.DataFrame:
     """The prompt versions whose answers the week's members complain of: prompt_name, prompt_version, n_events."""
     return read_frame(conn, _VERSIONS, {"application": application, "pattern_id": pattern_id, "week": week})
+
+
+def read_week(conn: Connection, application: str, week: date) -> tuple[int, float | None]:
+    """How many prompt versions a week served, and the share of its sessions that said anything; None without any."""
+    window = Window.of_week(week)
+    parameters = {"application": application, "week": week, "start": window.start, "end": window.end}
+    row = conn.execute(sa.text(_WEEK), {**parameters, "passive": list(PASSIVE)}).one()
+    return int(row.n_versions), min(1.0, float(row.n_heard / row.n_sessions)) if row.n_sessions else None
 
 
 def said_on(conn: Connection, application: str, interaction_ids: list[str]) -> dict[str, date]:
