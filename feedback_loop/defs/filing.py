@@ -134,6 +134,8 @@ class _Filing:
             if ticket.ref is not None and ticket.status != "gone":
                 with self._one(ticket):
                     self._keep_oldest(ticket, ticket.ref)
+                    with self.begin() as conn:
+                        ledger.forget_problem(conn, ticket)
 
     def _keep_oldest(self, ticket: Ticket, held: TicketRef) -> None:
         found = self.tracker.find(ticket)
@@ -143,6 +145,7 @@ class _Filing:
         if kept.issue_id != held.issue_id and held in found:
             with self.begin() as conn:
                 ledger.move_ticket(conn, ticket, kept)
+                ticket_events.say_again(conn, ticket.application, ticket.pattern_id)
         for extra in found[1:]:
             said = f"Made twice by accident. {kept.ticket_key} is the ticket that counts; please work on that one."
             event = TicketEvent(

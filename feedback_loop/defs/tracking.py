@@ -145,7 +145,7 @@ def plan_events(conn: Connection, events: Sequence[TicketEvent], *, even_muted: 
     ticket_events.plan_events(conn, planned)
 
 
-def plan_deployed(conn: Connection, found: Sequence[Fix], first_look: Mapping[str, str], field: str) -> None:
+def plan_deployed(conn: Connection, found: Sequence[Fix], first_look: Mapping[str, date], field: str) -> None:
     """Write down that fixes were deployed, on their tickets, where people still read there."""
     decided = decisions.load_effective(conn)
     speaking = tickets_by_pattern(conn, decided)

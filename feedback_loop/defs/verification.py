@@ -74,7 +74,7 @@ def fixes(context: dg.AssetExecutionContext, database: Database, settings: Setti
     as_of = context.partition_time_window.end
     with database.begin() as conn:
         found = fix_store.resolve_fixes(conn, as_of)
-        first = {f.fix_id: f"{look_of(f, settings.verify.looks[0]).after.end:%Y-%m-%d}" for f in found}
+        first = {f.fix_id: look_of(f, settings.verify.looks[0]).after.end.date() for f in found}
         plan_deployed(conn, found, first, settings.tracker.field_name)
         parked = fix_store.parked_claims(conn)
     names = ", ".join(f"{name} (deployment {deployment})" for deployment, name in parked) or "none"

@@ -3,6 +3,8 @@
 A step is a share of affected sessions that doubled or halved beyond chance, or a segment that was not told before. It
 is measured from what the ticket's readers saw last, and that follows from the week of the ticket and the keys of the
 comments planned since: a week that runs again says the same.
+
+Belongs here: when numbers are news, and how they are told. Does not belong here: counting them (`store/trends.py`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,6 +14,7 @@ from datetime import date
 from feedback_loop.documents import Document, Paragraph, Text
 from feedback_loop.records import Ticket, TicketEvent, Window
 from feedback_loop.redaction import visible
+from feedback_loop.route import words
 from feedback_loop.route.updates import UpdatePolicy
 from feedback_loop.stats.rates import rate_ratio
 
@@ -134,13 +137,13 @@ def _numbers(before: WeekNumbers | None, now: WeekNumbers, *, is_step: bool) -> 
     if now.exposures is None:
         return ()
     new, title, why = 1000 * now.affected / now.exposures, "Affected sessions", ""
-    told = f"{now.n_sessions:,} in the week of {now.week}"
+    told = f"{now.n_sessions:,} in the week of {words.day(now.week)}"
     if before is None or before.exposures is None:
         return (_line(title, f"{new:.1f} of 1,000 sessions ({told})."),)
     old = 1000 * before.affected / before.exposures
     if is_step:
         title, why = f"{title} {'rose' if new > old else 'fell'}", " That is more than chance."
-    told = f"{before.n_sessions:,} in the week of {before.week}, {told}"
+    told = f"{before.n_sessions:,} in the week of {words.day(before.week)}, {told}"
     return (_line(title, f"{old:.1f} → {new:.1f} of 1,000 sessions ({told}).{why}"),)
 
 
@@ -150,7 +153,7 @@ def _appeared(new: Sequence[Segment], week: date) -> Document:
         return ()
     named = [f"{name.replace('_', ' ')} “{visible(value, _MAX_VALUE)}”" for name, value in new[:_MOST_SEGMENTS]]
     more = f", and {len(new) - len(named)} more" if len(new) > len(named) else ""
-    line = f"{', '.join(named)}{more} (week of {week}). It happens more often there than elsewhere."
+    line = f"{', '.join(named)}{more} (week of {words.day(week)}). It happens more often there than elsewhere."
     return (_line("New in", line),)
 
 

@@ -1,7 +1,12 @@
-"""What is said and done on a ticket after it was made: a fix, merges. Verdicts: `verdicts`; new numbers: `numbers`."""
+"""What is said and done on a ticket after it was made: a fix, merges. Verdicts: `verdicts`; new numbers: `numbers`.
+
+Belongs here: the policy of updates, and the words on fixes and merges. Does not belong here: carrying them out
+(`defs/filing.py`).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from math import inf
 from typing import Literal
 
@@ -9,6 +14,7 @@ from feedback_loop.decisions import EffectiveDecisions
 from feedback_loop.documents import Document, Paragraph, Text, plain
 from feedback_loop.records import Fix, Ticket, TicketEvent, TicketStatus, check_between
 from feedback_loop.redaction import visible
+from feedback_loop.route import words
 
 SILENT: frozenset[TicketStatus] = frozenset({"cancelled", "gone"})
 """Statuses of tickets on which nothing is said: until they are reopened, or for ever."""
@@ -57,7 +63,7 @@ class UpdatePolicy:
 
 
 def plan_deployed_comments(
-    fixes: Sequence[Fix], first_look: Mapping[str, str], field: str = "Deployed at"
+    fixes: Sequence[Fix], first_look: Mapping[str, date], field: str = "Deployed at"
 ) -> list[TicketEvent]:
     """One comment per fix: it is deployed, how that is known, and on which day the first verdict comes.
 
@@ -79,9 +85,10 @@ def plan_deployed_comments(
     ]
 
 
-def _deployed(fix: Fix, first_look: str, field: str) -> Document:
+def _deployed(fix: Fix, first_look: date, field: str) -> Document:
     version = f" with prompt version {fix.prompt_version}" if fix.prompt_version else ""
-    said = plain(f"A fix was deployed on {fix.deployed_at:%Y-%m-%d}{version}. The first verdict comes on {first_look}.")
+    due = f"The first verdict comes on {words.day(first_look)}."
+    said = plain(f"A fix was deployed on {words.day(fix.deployed_at)}{version}. {due}")
     if fix.source == "deployment":
         return said
     day = ", so only the day is known" if fix.precision == "day" else f" ({fix.deployed_at:%H:%M} UTC)"

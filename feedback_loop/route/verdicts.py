@@ -3,6 +3,9 @@
 A verdict is told whatever it is; whether the ticket also changes is decided apart, by `UpdatePolicy` and by what people
 did. A pattern that comes back after an effective fix is not told here yet: that is a plan of its own, beside
 `plan_verdict_events`.
+
+Belongs here: the words of a verdict on a ticket, and whether it closes or reopens it. Does not belong here: the verdict
+itself (`verify.py`), and carrying it out (`defs/filing.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +16,7 @@ from typing import Literal
 
 from feedback_loop.documents import Document, Paragraph, Text
 from feedback_loop.records import NOT_REDUCED, Fix, Ticket, TicketEvent, Verification
+from feedback_loop.route import words
 from feedback_loop.route.updates import ENDED_BY_PEOPLE, SILENT, UpdatePolicy
 
 Key = tuple[str, str]
@@ -102,7 +106,7 @@ def _next_step(
         if v.next_look_at is None:
             return "comment", "nothing: this was the last look at this fix."
         wait = " Until then there is nothing to do." if v.verdict == "inconclusive" else ""
-        return "comment", f"the next look comes on {v.next_look_at:%Y-%m-%d}.{wait}"
+        return "comment", f"the next look comes on {words.day(v.next_look_at)}.{wait}"
     if ticket is None or ticket.status in ("waiting", "planned"):
         return "comment", "nothing: the ticket was not released yet."
     if ticket.status in ENDED_BY_PEOPLE:
@@ -115,7 +119,7 @@ def _next_step(
 
 def _closing(history: _History, policy: UpdatePolicy, *, is_open: bool) -> _Step:
     if is_open and history.by_people_at is not None:
-        return "comment", f"the ticket stays open, because people reopened it on {history.by_people_at:%Y-%m-%d}."
+        return "comment", f"the ticket stays open, because people reopened it on {words.day(history.by_people_at)}."
     if is_open and not policy.may_close:
         return "comment", "close the ticket if you agree."
     return (
@@ -126,7 +130,8 @@ def _closing(history: _History, policy: UpdatePolicy, *, is_open: bool) -> _Step
 
 def _reopening(why_not: str | None, history: _History, *, is_open: bool) -> _Step:
     if history.later_fix_at is not None:
-        return "comment", f"the fix of {history.later_fix_at:%Y-%m-%d} is judged. Until then the ticket stays as it is."
+        later = words.day(history.later_fix_at)
+        return "comment", f"the fix of {later} is judged. Until then the ticket stays as it is."
     if is_open:
         return "comment" if why_not else "reopen", "the ticket stays open. It needs further work."
     if why_not:
@@ -141,7 +146,7 @@ def _why_not_reopen(v: Verification, history: _History, as_of: datetime, policy:
         return f"the fix was deployed more than {policy.reopen_within_days} days ago"
     last = history.reopened_at
     if last is not None and v.as_of - last < timedelta(days=policy.reopen_every_days):
-        return f"it was already reopened on {last:%Y-%m-%d}"
+        return f"it was already reopened on {words.day(last)}"
     return None
 
 

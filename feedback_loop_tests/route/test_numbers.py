@@ -38,8 +38,8 @@ def test_a_doubling_is_told_with_the_old_and_the_new_numbers_on_one_line() -> No
     assert (event.kind, event.event_key) == ("comment", "numbers:p1:2026-01-26")
     assert event.occurred_at == datetime(2026, 2, 2, tzinfo=UTC)
     assert words(event.body) == (
-        "Affected sessions rose: 20.5 → 44.0 of 1,000 sessions (41 in the week of 2026-01-05, 88 in the week of "
-        "2026-01-26). That is more than chance."
+        "Affected sessions rose: 20.5 → 44.0 of 1,000 sessions (41 in the week of 5 January 2026, 88 in the week of "
+        "26 January 2026). That is more than chance."
     )
     (fell,) = plan([week(0, 88), week(3, 11)])
     assert words(fell.body).startswith("Affected sessions fell: 44.0 → 5.5 of 1,000")
@@ -100,9 +100,9 @@ def test_a_new_segment_is_told_once_and_with_the_numbers() -> None:
     ]
     (event,) = plan(weeks[:2])
     assert words(event.body) == (
-        "Affected sessions: 20.5 → 22.0 of 1,000 sessions (41 in the week of 2026-01-05, 44 in the week of "
-        "2026-01-12).\n"
-        "New in: cohort “enter prise”, prompt version “v4” (week of 2026-01-12). It happens more often there than "
+        "Affected sessions: 20.5 → 22.0 of 1,000 sessions (41 in the week of 5 January 2026, 44 in the week of "
+        "12 January 2026).\n"
+        "New in: cohort “enter prise”, prompt version “v4” (week of 12 January 2026). It happens more often there than "
         "elsewhere."
     )
     assert plan(weeks, said={event.event_key}) == []

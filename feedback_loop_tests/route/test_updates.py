@@ -1,7 +1,7 @@
 """What is said and done on a ticket after it was made: deployed fixes, merges. Verdicts: `test_verdicts`."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -47,13 +47,13 @@ CLAIM = replace(FIX, source="ticket", deployment_id="", prompt_name=None, prompt
 
 
 def deployed(fix: Fix, **arguments: Any) -> str:
-    (event,) = plan_deployed_comments([fix], {"f1": "2026-03-16"}, **arguments)
+    (event,) = plan_deployed_comments([fix], {"f1": date(2026, 3, 16)}, **arguments)
     assert (event.kind, event.event_key, event.occurred_at) == ("comment", f"deployed:{fix.fix_id}", fix.deployed_at)
     return words(event.body)
 
 
 def test_a_recorded_deployment_is_said_on_its_ticket_with_the_day_of_the_verdict() -> None:
-    said = "A fix was deployed on 2026-03-02 with prompt version v*2. The first verdict comes on 2026-03-16."
+    said = "A fix was deployed on 2 March 2026 with prompt version v*2. The first verdict comes on 16 March 2026."
     assert deployed(FIX) == said
     assert "version" not in deployed(replace(FIX, prompt_version=None))
 
@@ -81,7 +81,7 @@ def test_a_recorded_deployment_is_said_on_its_ticket_with_the_day_of_the_verdict
 )
 def test_a_time_that_was_read_from_a_ticket_says_where_and_how_to_correct_it(fields: Any, says: str) -> None:
     first, second = deployed(replace(CLAIM, **fields)).split("\n")
-    assert first == "A fix was deployed on 2026-03-02. The first verdict comes on 2026-03-16."
+    assert first == "A fix was deployed on 2 March 2026. The first verdict comes on 16 March 2026."
     assert second == says
 
 

@@ -98,7 +98,7 @@ def loop(days: int) -> Reopening:
         ({"on": ticket("duplicate")}, "stays as it is, because people made it a duplicate of another ticket."),
         ({"policy": UpdatePolicy(may_reopen=False)}, "not reopened by itself, because the settings leave that"),
         ({"as_of": AS_OF + timedelta(days=47)}, "because the fix was deployed more than 60 days ago."),
-        ({"reopened": {KEY: [loop(9)]}}, "because it was already reopened on 2026-02-21."),
+        ({"reopened": {KEY: [loop(9)]}}, "because it was already reopened on 21 February 2026."),
     ],
 )
 def test_a_ticket_that_is_not_reopened_says_why(arguments: dict[str, Any], says: str) -> None:
@@ -132,7 +132,7 @@ def test_a_ticket_is_not_reopened_while_a_later_fix_is_to_be_judged() -> None:
     later = replace(FIX, fix_id="f2", deployed_at=AS_OF - timedelta(days=1))
     (event,) = plan(BAD, fixes=[own, later])
     assert event.kind == "comment"
-    assert words(event.body).endswith("the fix of 2026-03-01 is judged. Until then the ticket stays as it is.")
+    assert words(event.body).endswith("the fix of 1 March 2026 is judged. Until then the ticket stays as it is.")
     for other in (own, replace(later, pattern_id="p2"), replace(own, fix_id="f0", deployed_at=own.deployed_at)):
         assert [e.kind for e in plan(BAD, fixes=[own, other])] == ["reopen"]
 
@@ -142,7 +142,7 @@ def test_what_people_reopened_since_the_deployment_is_not_closed(days: int, kind
     by_people = Reopening(AS_OF - timedelta(days=days), by_people=True)
     (event,) = plan(verification(), on=ticket("reopened"), reopened={KEY: [by_people]})
     assert event.kind == kind
-    assert ("because people reopened it on 2026-02-27." in words(event.body)) == (kind == "comment")
+    assert ("because people reopened it on 27 February 2026." in words(event.body)) == (kind == "comment")
     assert [e.kind for e in plan(verification(), on=ticket("reopened"), reopened={KEY: [loop(3)]})] == ["close"]
     just_now = Reopening(AS_OF + timedelta(hours=9), by_people=True)  # after the days that the look is about
     assert [e.kind for e in plan(verification(), on=ticket("reopened"), reopened={KEY: [just_now]})] == ["comment"]
@@ -160,9 +160,9 @@ def test_the_loop_closes_nothing_where_that_is_left_to_people(status: Any, says:
 def test_the_next_look_is_announced_and_a_broken_pipe_is_not_waited_for() -> None:
     next_look = AS_OF.replace(day=9)
     (waits,) = plan(verification(verdict="inconclusive", next_look_at=next_look))
-    assert words(waits.body).endswith("the next look comes on 2026-03-09. Until then there is nothing to do.")
+    assert words(waits.body).endswith("the next look comes on 9 March 2026. Until then there is nothing to do.")
     (broken,) = plan(verification(verdict="pending", reason="is the pipe broken?", next_look_at=next_look))
-    assert words(broken.body).endswith("the next look comes on 2026-03-09.")
+    assert words(broken.body).endswith("the next look comes on 9 March 2026.")
     (last,) = plan(verification(verdict="pending"))
     assert words(last.body).endswith("nothing: this was the last look at this fix.")
 
