@@ -39,33 +39,32 @@ def follow_tickets(
 ) -> Followed:
     """Read every ticket of a tracker and store what people did: status, name, decisions, fixes.
 
-    The tracker is read outside of transactions, for it may be slow.
+    The tracker is read outside of transactions, for it may be slow; nobody writes to it meanwhile.
 
     Raises:
         TrackerRefused, TrackerUnavailable: nothing was stored.
     """
-    with begin() as conn:
-        tickets = [t for t in ledger.load_tickets(conn, tracker=tracker.name) if t.ref is not None]
-        done_since = ledger.done_since(conn)
     followed = Followed()
-    read = _read(tracker, tickets, followed)
-    states = {key: _dated(state, done_since.get(key, as_of)) for key, state in read.items()}
-    with begin() as conn:
-        current = [_store(conn, ticket, states, as_of, followed) for ticket in tickets if _key(ticket) in states]
-    with begin() as conn:
-        elsewhere = _answer(conn, current, states, tracker.name, as_of, followed)
-    others = {key: state for key, name in elsewhere.items() if (state := _fetch_other(tracker, name)) is not None}
-    with begin() as conn:
-        known = fixes.resolve_fixes(conn, as_of)  # what the application recorded itself comes first
-        judged = fixes.judged(conn, METHOD_VERSION)
-        by_people = {key: [at] for key, at in ledger.reopened_by_people(conn).items()}
-        for ticket in current:
-            state = others.get(_key(ticket)) or states[_key(ticket)]
-            reopened = ticket_events.reopened_at(conn, *_key(ticket)) + by_people.get(_key(ticket), [])
-            reopened_at = max(reopened, default=None)
-            found = None if state is None else resolve_deployed_at(state, as_of, policy, reopened_at, field_name)
-            change = reconcile_fixes(known, found, ticket, judged, reopened_at)
-            _keep_fixes(conn, ticket, change, as_of, followed)
+    with begin() as guard:
+        ledger.lock_tracker(guard)
+        with begin() as conn:
+            tickets = [t for t in ledger.load_tickets(conn, tracker=tracker.name) if t.ref is not None]
+            done_since = ledger.done_since(conn)
+        read = _read(tracker, tickets, followed)
+        states = {key: _dated(state, done_since.get(key, as_of)) for key, state in read.items()}
+        with begin() as conn:
+            current = [_store(conn, ticket, states, as_of, followed) for ticket in tickets if _key(ticket) in states]
+            elsewhere = _answer(conn, current, states, tracker.name, as_of, followed)
+        others = {key: state for key, name in elsewhere.items() if (state := _fetch_other(tracker, name)) is not None}
+        with begin() as conn:
+            known = fixes.resolve_fixes(conn, as_of)  # what the application recorded itself comes first
+            judged = fixes.judged(conn, METHOD_VERSION)
+            for ticket in current:
+                state = others.get(_key(ticket)) or states[_key(ticket)]
+                reopened_at = _reopened_at(conn, ticket)
+                found = None if state is None else resolve_deployed_at(state, as_of, policy, reopened_at, field_name)
+                change = reconcile_fixes(known, found, ticket, judged, reopened_at)
+                _keep_fixes(conn, ticket, change, as_of, followed)
     return followed
 
 
@@ -165,6 +164,13 @@ def _record(conn: Connection, said: PatternDecision, followed: Followed) -> None
 def _fetch_other(tracker: Tracker, ticket_key: str) -> TrackerState | None:
     ref = tracker.locate(ticket_key)
     return None if ref is None else tracker.fetch(ref)
+
+
+def _reopened_at(conn: Connection, ticket: Ticket) -> datetime | None:
+    """When the ticket was last reopened, by the loop or by people."""
+    by_people = ledger.reopened_by_people(conn).get(_key(ticket))
+    ours = ticket_events.reopened_at(conn, ticket.application, ticket.pattern_id)
+    return max([*ours, *([by_people] if by_people else [])], default=None)
 
 
 def _keep_fixes(conn: Connection, ticket: Ticket, change: FixChange, as_of: datetime, followed: Followed) -> None:
