@@ -150,7 +150,7 @@ class TestMaking:
         assert len(world.issue(ref).remote_links) == 1
 
 
-_TELLING = ("reset, after", "429", "500, after", "401", "404", "200, HTML, after", "truncated body, after")
+_TELLING = ("reset, after", "429", "500, after", "401", "404", "200, HTML, after", "200, empty, before")
 _LABELS = [pytest.param(name, marks=() if name in _TELLING else pytest.mark.exhaustive) for name in GENERAL]
 
 
