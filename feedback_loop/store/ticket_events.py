@@ -80,6 +80,12 @@ def confirm_event(conn: Connection, event: TicketEvent) -> None:
     conn.execute(_of(event).values(is_applied=True, problem=None))
 
 
+def say_again(conn: Connection, application: str, pattern_id: str) -> None:
+    """Another ticket stands for the pattern from now on: what was said on the one before is to be said there too."""
+    of = (ticket_events.c.application == application) & (ticket_events.c.pattern_id == pattern_id)
+    conn.execute(ticket_events.update().where(of).values(is_applied=False))
+
+
 def note_event_problem(conn: Connection, event: TicketEvent, problem: str) -> None:
     """Why the tracker does not hold it."""
     conn.execute(_of(event).values(problem=problem))

@@ -94,6 +94,11 @@ def note_problem(conn: Connection, ticket: Ticket, problem: str | None) -> None:
     conn.execute(_of(ticket).values(problem=problem))
 
 
+def forget_problem(conn: Connection, ticket: Ticket) -> None:
+    """What was wrong with it is not so any more, unless its link and pictures are still missing."""
+    conn.execute(_of(ticket).where(tickets.c.is_complete).values(problem=None))
+
+
 def confirm_ticket(conn: Connection, ticket: Ticket, ref: TicketRef) -> None:
     """The tracker holds it, here."""
     conn.execute(_of(ticket).values(ticket_key=ref.ticket_key, issue_id=ref.issue_id, status="open", problem=None))
