@@ -44,9 +44,11 @@ def fit(document: Document, size: int = MAX_CHARS) -> Document:
 
 
 def longest(document: Document) -> int:
-    """Characters of the document in the markup that needs most."""
+    """Characters of the document in the markup that needs most, as Jira counts: an emoji is two (UTF-16 units)."""
     as_json = json.dumps(adf.render(document), ensure_ascii=False, separators=(",", ":"))
-    return max(len(as_json), len(wiki.render(document)), len(markdown.render(document)))
+    return max(
+        len(text.encode("utf-16-le")) // 2 for text in (as_json, wiki.render(document), markdown.render(document))
+    )
 
 
 def title(text: str) -> str:

@@ -86,7 +86,7 @@ class TestMaking:
         assert world.jira.active_content(ref.ticket_key) == []
         assert reference_of(said()) in text_of(world.issue(ref).comments[0].body)
 
-    @pytest.mark.parametrize("text", ["\u202e\u05d0" * 20_000, "[" * 40_000, "a@b.example " * 4_000])
+    @pytest.mark.parametrize("text", ["\u202e\u05d0" * 20_000, "[" * 40_000, "a@b.example " * 4_000, "😀" * 24_000])
     def test_forty_thousand_characters_are_cut(self, world: World, tracker: JiraTracker, text: str) -> None:
         body = (Quote(text), *plain(text, text))
         ref = tracker.create(replace(TICKET, title=text, body=body))
