@@ -20,7 +20,7 @@ from feedback_loop.clients import jira_check, jira_fields
 from feedback_loop.clients.jira_errors import FieldsRefused
 from feedback_loop.clients.jira_fields import PROPERTY, STATE_FIELDS
 from feedback_loop.clients.jira_policy import JiraPolicy, plain_name
-from feedback_loop.clients.jira_wire import JiraWire
+from feedback_loop.clients.jira_wire import JiraWire, there
 from feedback_loop.clients.jira_workflow import choose_transition
 from feedback_loop.documents import Block, Document, Paragraph, Text
 from feedback_loop.errors import NotFoundError, TicketRefused, TrackerRefused, TrackerUnavailable
@@ -89,7 +89,7 @@ class JiraTracker:
         """Every issue with the pattern's label, in whichever project, oldest first; search lags behind on Cloud."""
         label = jira_fields.label_of(ticket)
         jql = f'labels = "{label}" ORDER BY created ASC'
-        with _there("its search"), _reading(f"issues with the label {label}"):
+        with there("its search"), _reading(f"issues with the label {label}"):
             return jira_fields.read_hits(self._search(jql, ticket.issue_id), label)
 
     def create(self, ticket: Ticket) -> TicketRef:
@@ -179,7 +179,7 @@ class JiraTracker:
         except NotFoundError:
             self._wire.check_account()  # to wrong credentials every issue is unknown
             return None
-        with _there(f"the history of {ref.ticket_key}"), _reading(ref.ticket_key):
+        with there(f"the history of {ref.ticket_key}"), _reading(ref.ticket_key):
             histories = self._changelog(ref, issue)
             categories = self._status_categories()
             return jira_fields.read_state(issue, histories, categories, self.policy, self._wire.account)
@@ -288,7 +288,7 @@ class JiraTracker:
     def _status_categories(self) -> dict[str, str]:
         """Status id -> `new`, `indeterminate` or `done`; asked once."""
         if not self._categories:
-            with _there("its statuses"), _reading("its statuses"):
+            with there("its statuses"), _reading("its statuses"):
                 known = self._wire.get_list("status")
                 self._categories = {str(s["id"]): str(s["statusCategory"]["key"]) for s in known}
         return self._categories
@@ -296,7 +296,7 @@ class JiraTracker:
     def _duplicate_type(self) -> str:
         """The link type as this Jira writes it; asked once."""
         if self._link_type is None:
-            with _there("its link types"):
+            with there("its link types"):
                 known = jira_check.link_types(self._wire)
             wanted = plain_name(self.policy.link_type)
             self._link_type = next((name for name in known if plain_name(name) == wanted), None)
@@ -318,12 +318,3 @@ def _reading(what: str) -> Iterator[None]:
         raise TrackerUnavailable(
             f"what Jira says of {what} cannot be read ({type(error).__name__}: {error}); what answers may be no Jira"
         ) from error
-
-
-@contextmanager
-def _there(what: str) -> Iterator[None]:
-    """What every Jira has, or had a moment ago, is not simply unknown."""
-    try:
-        yield
-    except NotFoundError as error:
-        raise TrackerUnavailable(f"Jira does not show {what}: {error}") from error

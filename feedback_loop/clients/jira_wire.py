@@ -9,7 +9,8 @@ they are told to, and read a proxy's page as an answer.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from jira import JIRA
 from feedback_loop.clients.jira_errors import CAUGHT, failure_of
 from feedback_loop.clients.jira_fields import account_id
 from feedback_loop.clients.jira_policy import JiraPolicy
-from feedback_loop.errors import ConfigurationError, TrackerRefused, TrackerUnavailable
+from feedback_loop.errors import ConfigurationError, NotFoundError, TrackerRefused, TrackerUnavailable
 
 _ATTEMPTS = 4
 _FIRST_PAUSE_S = 1.0
@@ -55,9 +56,11 @@ class JiraWire:
             raise ConfigurationError("Jira needs the settings `server` and `project`, and FEEDBACK_LOOP_JIRA_TOKEN")
         self._max_retry_after_s, self._now, self._sleep, self._jitter = policy.max_retry_after_s, now, sleep, jitter
         self._api = f"{policy.server.rstrip('/')}/rest/api/2"
-        self._client = self._repeat(lambda: _sign_in(policy, token, email), is_repeatable=True)
+        with there("which Jira it is"):
+            self._client = self._repeat(lambda: _sign_in(policy, token, email), is_repeatable=True)
         try:
-            server = self.get("serverInfo", "baseUrl")
+            with there("which Jira it is"):
+                server = self.get("serverInfo", "baseUrl")
             kind = policy.kind if policy.kind != "auto" else "cloud" if self._client.deploymentType == "Cloud" else "dc"
             self.is_cloud = kind == "cloud"
             self.base_url = str(server["baseUrl"]).rstrip("/")
@@ -77,7 +80,8 @@ class JiraWire:
         Raises:
             TrackerRefused: Jira does not take the credentials.
         """
-        account = account_id(self.get("myself", "displayName"))
+        with there("whose credentials these are"):
+            account = account_id(self.get("myself", "displayName"))
         if not account:
             raise TrackerUnavailable("what answers does not say whose credentials these are: perhaps it is no Jira")
         return account
@@ -163,6 +167,19 @@ class JiraWire:
                 raise failure.error
             self._sleep(max(pause or 0.0, _FIRST_PAUSE_S * 2**attempt * (1 - self._jitter() / 4)))
         raise AssertionError("unreachable")
+
+
+@contextmanager
+def there(what: str) -> Iterator[None]:
+    """What every Jira has, or had a moment ago, is not simply unknown.
+
+    Raises:
+        TrackerUnavailable: instead of NotFoundError.
+    """
+    try:
+        yield
+    except NotFoundError as error:
+        raise TrackerUnavailable(f"Jira does not show {what}: {error}") from error
 
 
 def _sign_in(policy: JiraPolicy, token: str, email: str | None) -> JIRA:
