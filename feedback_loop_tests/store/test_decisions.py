@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from feedback_loop.decisions import effective_decisions
 from feedback_loop.errors import FeedbackLoopError, InputError, NotFoundError
-from feedback_loop.records import DecisionKind, PatternDecision
+from feedback_loop.records import DecisionKind, PatternDecision, TicketRef
 from feedback_loop.redaction import visible
 from feedback_loop.store import decisions
 from feedback_loop.store import tickets as ledger
@@ -31,7 +31,9 @@ def conn(engine: Engine) -> Iterator[Connection]:
         save(conn, W1, *(state(f"p{n}") for n in range(1, 5)))
         save(conn, W1, state("p1"), state("q"), application="other")
         for n in (1, 2):
-            ledger.confirm_ticket(conn, ledger.add_ticket(conn, ticket(f"p{n}"), "local"), f"FL-{n}")
+            ledger.confirm_ticket(
+                conn, ledger.add_ticket(conn, ticket(f"p{n}"), "local"), TicketRef(f"FL-{n}", f"FL-{n}")
+            )
     with engine.begin() as conn:
         yield conn
 
