@@ -253,7 +253,7 @@ def deployed(
 
     environment, names = read_environment(), (*fixes, *more_tickets)
     with open_database(environment) as engine, engine.begin() as conn:
-        known = {t.ticket_key: t.application for t in ledger.load_tickets(conn)}
+        known = ledger.applications_by_key(conn)
         name = record_deployment(
             conn,
             hash_key=load_hash_key(environment),

@@ -26,7 +26,7 @@ _DECISIONS_LOCK = 0x666C_6465  # one decision at a time, so that two cannot clos
 _FIND = """
 select application, pattern_id from feedback_loop.patterns where pattern_id = :name
 union
-select application, pattern_id from feedback_loop.tickets where ticket_key = :name
+select application, pattern_id from feedback_loop.tickets where ticket_key = :name or :name = any(old_keys)
 order by 1, 2
 """
 
@@ -84,7 +84,7 @@ def find_pattern(conn: Connection, name: str, application: str | None = None) ->
 
     Args:
         conn: inside the caller's transaction.
-        name: pattern id or ticket key.
+        name: pattern id or ticket key, also one that the ticket had before it was moved.
         application: where to look; None for everywhere.
 
     Raises:

@@ -61,6 +61,16 @@ def load_tickets(
     return [Ticket(**{**row, "body": from_json(row["body"])}) for row in conn.execute(query).mappings()]
 
 
+def applications_by_key(conn: Connection) -> dict[str, str]:
+    """Key that a ticket has, or had before it was moved -> its application."""
+    query = """
+        select unnest(old_keys) as ticket_key, application, 0 as is_now from feedback_loop.tickets
+        union all select ticket_key, application, 1 from feedback_loop.tickets where ticket_key is not null
+        order by is_now, application
+    """
+    return {row[0]: row[1] for row in conn.execute(sa.text(query))}
+
+
 def attempts(conn: Connection) -> dict[tuple[str, str], datetime]:
     """(application, pattern_id) -> when the ticket was sent to the tracker, where it never said what became of it."""
     query = sa.select(tickets.c.application, tickets.c.pattern_id, tickets.c.attempted_at)

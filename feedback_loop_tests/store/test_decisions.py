@@ -68,6 +68,14 @@ def test_saying_it_again_records_nothing(conn: Connection, decision: DecisionKin
     assert decisions.load_decisions(conn) == before
 
 
+def test_a_moved_ticket_goes_by_its_old_key_too(conn: Connection) -> None:
+    (held,) = ledger.load_tickets(conn, APPLICATION, ["p1"])
+    ledger.move_ticket(conn, held, TicketRef("FL-1", "SHOP-7"))
+    for minute, name in enumerate(("FL-1", "SHOP-7")):
+        assert decide(conn, name, "rename", name, minute=minute)[0].pattern_id == "p1"
+    assert ledger.applications_by_key(conn) == dict.fromkeys(("FL-1", "FL-2", "SHOP-7"), APPLICATION)
+
+
 def test_taking_back_and_saying_again_are_three_facts(conn: Connection) -> None:
     for minute, decision in enumerate(("mute", "unmute", "mute")):
         assert decide(conn, "p1", decision, minute=minute)[1]  # type: ignore[arg-type]  # literals above
