@@ -85,7 +85,7 @@ def test_what_a_person_wrote_in_the_body_stays(tracker: LocalTracker) -> None:
         (
             "status: open",
             "status: fixed",
-            "status is one of waiting, planned, open, reopened, done, closed, wont_do, duplicate, cancelled; it says 'fixed'",
+            "waiting, planned, open, reopened, done, closed, wont_do, duplicate, cancelled; it says 'fixed'",
         ),
         ("status: open\n", "", "it says None"),
         ("resolved_at:", "resolved_at: last week", "resolved_at is a date or time such as 2026-02-03"),

@@ -1,7 +1,7 @@
 """The command line, killed by itself where it leaves something behind: `python -m ... MOMENT FILE ARGUMENTS`.
 
-A moment is before or after a commit to the loop's tables, or the replacement of a ticket file or picture, counted from 0. All
-that were passed are written to FILE, one a line; at moment MOMENT the process ends by SIGKILL.
+A moment is before or after a commit to the loop's tables, or the replacement of a ticket file or picture, counted
+from 0. All that were passed are written to FILE, one a line; at moment MOMENT the process ends by SIGKILL.
 """
 
 import os

@@ -61,7 +61,7 @@ def test_a_file_of_another_database_is_a_refused_ticket_and_stops_no_other(world
     world.execute(f"update feedback_loop.tickets set {forgotten}")
     result = world.loop.run_week(W1)
     assert result.is_success
-    ((is_error, check, said),) = [p for p in result.problems if p[1] == "everything_filed"]
+    ((is_error, _, said),) = [p for p in result.problems if p[1] == "everything_filed"]
     assert (is_error, result.has_errors) == (True, True)
     assert "belongs to another database; move its files away" in said
     refused = {row["ticket_number"]: (row["status"], row["problem"]) for row in world.rows("tickets")}
