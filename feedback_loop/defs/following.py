@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.defs.filing import Begin
 from feedback_loop.deployed import DeployedPolicy, FixChange, reconcile_fixes, resolve_deployed_at
-from feedback_loop.errors import InputError, TicketRefused
+from feedback_loop.errors import InputError, NotFoundError, TicketRefused
 from feedback_loop.records import PatternDecision, Ticket, TicketStatus, Tracker, TrackerState
 from feedback_loop.route import plan_answers
 from feedback_loop.store import decisions, fixes, ticket_events
@@ -157,7 +157,7 @@ def _record(conn: Connection, said: PatternDecision, followed: Followed) -> None
             decided_at=said.decided_at,
             application=said.application,
         )
-    except InputError as error:
+    except (InputError, NotFoundError) as error:  # a week that was run again may know the pattern no more
         followed.reported.append(f"{said.decision} of pattern {said.pattern_id}, as its ticket says: {error}")
 
 

@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import URL, Engine
 
 from feedback_loop.testing.jira_emulator import JiraEmulator
@@ -22,6 +23,7 @@ from feedback_loop_tests.conftest import make_database
 from feedback_loop_tests.defs.tracker_faults import FAILURES, STEPS, WORDS, Cell, Outcome, all_cells, try_cells
 from feedback_loop_tests.defs.tracker_tables import document_part, read_words, word_for
 from feedback_loop_tests.defs.tracker_world import PATTERNS, QUIET_S, FilingWorld, seed
+from feedback_loop_tests.factories import rows
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 N_SAMPLED = 40
@@ -139,3 +141,19 @@ def test_a_search_that_lags_for_longer_ends_in_one_ticket_that_counts(
         assert {row["status"] for row in world.tickets()} == {"reopened"}
         assert {row["reopened_by_people_at"] for row in world.tickets()} == {None}
         assert jira.refused == []
+
+
+def test_a_ticket_whose_pattern_is_not_known_any_more_holds_nobody_up(engine: Engine) -> None:
+    """Its week was run again, and people say of its ticket that they will not fix it."""
+    with JiraEmulator("cloud") as jira:
+        world = FilingWorld(engine, jira)
+        seed(engine, kinds=())
+        world.file()
+        with engine.begin() as conn:
+            conn.execute(sa.text("delete from feedback_loop.pattern_states where pattern_id = 'p1'"))
+        for pattern_id in PATTERNS:
+            jira.people_transition(world.issues(pattern_id)[0].key, "Done", "Won't Do")
+        followed = world.follow()
+        assert [said for said in followed.reported if "no pattern or ticket is called 'p1'" in said]
+        assert {row["status"] for row in world.tickets()} == {"wont_do"}
+        assert [row["pattern_id"] for row in rows(engine, "pattern_decisions")] == ["p2"]

@@ -22,6 +22,7 @@ from sqlalchemy import Engine
 
 from feedback_loop.testing.jira_emulator import JiraEmulator
 from feedback_loop_tests.defs.tracker_faults import PERSONALITIES, Personality
+from feedback_loop_tests.defs.tracker_tables import NAMES
 from feedback_loop_tests.defs.tracker_world import QUIET_S, FilingWorld, seed
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +80,7 @@ def outcome_of(world: FilingWorld, file: Path, fatal: int, expected: object) -> 
 
 def documented_rows(personality: Personality) -> list[str]:
     lines = DOCUMENT.read_text(encoding="utf-8").splitlines() if DOCUMENT.exists() else []
-    return [line for line in lines if line.startswith(f"| {personality} ")]
+    return [line for line in lines if line.startswith(f"| {NAMES[personality]} | ")]
 
 
 @pytest.mark.skipif(not DOCUMENT.exists(), reason="the documents are in the repository only")
@@ -112,4 +113,4 @@ def test_killed_at_every_moment_and_run_again_ends_the_same(
 
 
 def row(personality: Personality, fatal: int, moment: str, said: tuple[str, str]) -> str:
-    return f"| {personality} | {fatal + 1} | {moment} | {said[0]} | {said[1]} |"
+    return f"| {NAMES[personality]} | {fatal + 1} | {moment} | {said[0]} | {said[1]} |"

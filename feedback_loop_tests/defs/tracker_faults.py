@@ -188,6 +188,8 @@ class Matrix:
             for pattern_id, resolution in zip(PATTERNS, ("Done", "Won't Do"), strict=True):
                 (issue,) = world.issues(pattern_id)
                 world.jira.people_transition(issue.key, "Done", resolution)
+                world.jira.people_comment(issue.key, "Seen.")
+                world.jira.people_set(issue.key, summary="In our words", priority="High")
             with world.engine.begin() as conn:
                 plan_event(conn, "after", "comment", hours=24)
             world.jira.advance(60)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from feedback_loop_tests.defs.tracker_faults import FAILURES, PERSONALITIES, STEPS, Cell, Outcome, Step
 
 _TABLES = (STEPS[:9], STEPS[9:17], STEPS[17:])
-_NAMES = {"cloud": "Cloud", "dc": "Data Center"}
+NAMES = {"cloud": "Cloud", "dc": "Data Center"}
 _NOWHERE = "-"
 Tried = Sequence[tuple[Cell, Outcome]]
 Words = Mapping[Cell, str]
@@ -62,7 +62,7 @@ def word_for(cell: Cell, words: Mapping[tuple[str, str], str]) -> str | None:
     text = words.get((cell.failure, cell.step.name), _NOWHERE)
     for part in text.split("; "):
         name, is_named, said = part.partition(": ")
-        if not is_named or name == _NAMES[cell.personality]:
+        if not is_named or name == NAMES[cell.personality]:
             once, _, stays = (said if is_named else part).partition(" / ")
             return None if once == _NOWHERE else (stays or once) if cell.stays else once
     return None
@@ -86,7 +86,7 @@ def _text(failure: str, step: Step, words: Words) -> str:
     for personality in PERSONALITIES:
         both = [words.get(Cell(failure, step, personality, stays), "") for stays in (False, True)]
         if any(both):
-            said[_NAMES[personality]] = _joined(both)
+            said[NAMES[personality]] = _joined(both)
     distinct = list(dict.fromkeys(said.values()))
     if len(distinct) < 2:
         return distinct[0] if distinct else _NOWHERE
