@@ -83,3 +83,7 @@ def fetched(tracker: JiraTracker, ref: TicketRef) -> TrackerState:
 def said(kind: EventKind = "comment", key: str = "e1", body: str = "Said.") -> TicketEvent:
     """Something to say on `TICKET`, or to do."""
     return TicketEvent(TICKET.application, TICKET.pattern_id, key, kind, plain(body), TICKET.created_at)
+
+
+def writes(world: World) -> list[str | None]:
+    return [request.route for request in world.jira.requests if request.method != "GET"]

@@ -13,11 +13,7 @@ from feedback_loop.documents import Heading, Quote, plain
 from feedback_loop.errors import TicketRefused, TrackerRefused, TrackerUnavailable
 from feedback_loop.records import TicketRef, Tracker
 from feedback_loop.route.policy import RouteTarget
-from feedback_loop_tests.clients.jira_world import ASSET_URL, CHART, TICKET, World, fetched, open_world, said
-
-
-def writes(world: World) -> list[str | None]:
-    return [request.route for request in world.jira.requests if request.method != "GET"]
+from feedback_loop_tests.clients.jira_world import ASSET_URL, CHART, TICKET, World, fetched, open_world, said, writes
 
 
 def text_of(body: Any) -> str:
