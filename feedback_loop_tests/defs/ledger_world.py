@@ -131,8 +131,8 @@ def open_ledger(engine: Engine, personality: str = "cloud", **emulator: Any) -> 
 
 
 def comments(issue: Issue) -> list[str]:
-    """What the comments of an issue say, in whichever markup."""
-    return [str(comment.body) for comment in issue.comments]
+    """What the comments of an issue say, in whichever markup, without the escapes of wiki markup."""
+    return [str(comment.body).replace("\\", "") for comment in issue.comments]
 
 
 def moves(issue: Issue) -> list[str]:
