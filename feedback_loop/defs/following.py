@@ -68,16 +68,21 @@ def follow_tickets(
     return followed
 
 
-def read_releases(conn: Connection, waiting: LocalTracker) -> list[Ticket]:
-    """Tickets that wait as files and that a person set to `released`; they go to the tracker next."""
-    released = []
+def read_releases(conn: Connection, waiting: LocalTracker) -> tuple[list[Ticket], list[str]]:
+    """Let waiting tickets go whose files a person set to `released`; returns them, and which files cannot be read."""
+    released, reported = [], []
     for ticket in ledger.load_tickets(conn):
-        if ticket.status == "waiting":
+        if ticket.status != "waiting":
+            continue
+        try:
             state = next((waiting.fetch(ref) for ref in waiting.find(ticket)), None)
-            if state is not None and state.status == "planned":
-                ledger.release_ticket(conn, ticket)
-                released.append(ticket)
-    return released
+        except (TicketRefused, InputError) as error:  # of this file alone: its ticket waits on
+            reported.append(f"FL-{ticket.ticket_number} waits and cannot be read: {error}")
+            continue
+        if state is not None and state.status == "planned":
+            ledger.release_ticket(conn, ticket)
+            released.append(ticket)
+    return released, reported
 
 
 def status_now(ledger_says: TicketStatus, tracker_says: TicketStatus) -> TicketStatus:

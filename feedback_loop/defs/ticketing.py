@@ -18,6 +18,7 @@ from feedback_loop.defs import metadata
 from feedback_loop.defs.filing import Filed, apply_plan
 from feedback_loop.defs.resources import Database, TrackerResource
 from feedback_loop.defs.ticket_facts import draw_pictures
+from feedback_loop.errors import TicketRefused
 from feedback_loop.records import Attachment, Ticket, TicketEvent
 from feedback_loop.route import HeldPattern, TicketDraft
 from feedback_loop.store import decisions, ticket_events
@@ -46,8 +47,12 @@ def file_plan(database: Database, tracker: TrackerResource, settings: Settings) 
         return Filed()
     with database.begin() as conn:
         waiting = [t for t in ledger.load_tickets(conn) if t.status == "waiting"]
+    refused = []
     for ticket in waiting:
-        tracker.waiting().create(ticket)
+        try:
+            tracker.waiting().create(ticket)
+        except TicketRefused as error:  # of this file alone
+            refused.append((ticket.title, str(error)))
 
     def pictures(ticket: Ticket, event: TicketEvent | None) -> Sequence[Attachment]:
         with database.begin() as conn:
@@ -55,7 +60,9 @@ def file_plan(database: Database, tracker: TrackerResource, settings: Settings) 
             return draw_pictures(conn, ticket, decided.stays(ticket.pattern_id), event)
 
     with tracker.open(settings) as place:
-        return apply_plan(database.begin, place, tracker.now(), pictures)
+        filed = apply_plan(database.begin, place, tracker.now(), pictures)
+    filed.refused[:0] = refused
+    return filed
 
 
 def planned_words(conn: Connection, settings: Settings) -> list[str]:

@@ -47,7 +47,7 @@ def ticket_states(
     """What people did with the tickets: released, moved, ended or reopened them, shipped a fix."""
     as_of = context.partition_time_window.end
     with database.begin() as conn:
-        released = read_releases(conn, tracker.waiting())
+        released, unreadable = read_releases(conn, tracker.waiting())
     with tracker.open(settings) as place:
         followed = follow_tickets(database.begin, place, as_of, settings.deployed, settings.tracker.field_name)
     return dg.MaterializeResult(
@@ -56,7 +56,7 @@ def ticket_states(
             "changed": metadata.listing([f"{key}: {before} -> {now}" for key, before, now in followed.changed]),
             "moved": metadata.listing([f"{before} is now {now}" for before, now in followed.moved]),
             "fixes": metadata.listing([f"{key}: {what}" for key, what in followed.fixes]),
-            "to_look_at": metadata.listing(followed.reported),
+            "to_look_at": metadata.listing([*unreadable, *followed.reported]),
         }
     )
 
