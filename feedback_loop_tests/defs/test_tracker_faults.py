@@ -8,19 +8,22 @@ committed in docs/reliability.md and checks that the committed ones are the same
 
 import os
 import random
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import URL, Engine
 
+from feedback_loop.clients.jira_wire import JiraWire
 from feedback_loop.testing.jira_emulator import JiraEmulator
 from feedback_loop_tests.conftest import make_database
-from feedback_loop_tests.defs.tracker_faults import FAILURES, STEPS, WORDS, Cell, Outcome, all_cells, try_cells
+from feedback_loop_tests.defs.tracker_faults import FAILURES, STEPS, WORDS, Cell, Matrix, Outcome, all_cells, try_cells
 from feedback_loop_tests.defs.tracker_tables import document_part, read_words, word_for
 from feedback_loop_tests.defs.tracker_world import PATTERNS, QUIET_S, FilingWorld, seed
 from feedback_loop_tests.factories import rows
@@ -34,6 +37,7 @@ documented = pytest.mark.skipif(not DOCUMENT.exists(), reason="the documents are
 
 def check(cell: Cell, outcome: Outcome) -> None:
     assert outcome.said in WORDS, cell
+    assert outcome.n_struck > 0, cell
     assert outcome.doubled == {}, cell
     assert outcome.lost == {}, cell
     assert outcome.leads_right, cell  # one issue that counts for each pattern, and the ledger knows it
@@ -56,6 +60,25 @@ def test_a_sample_of_failures(database_url: URL) -> None:
 def test_the_document_says_something_of_every_cell() -> None:
     documented = read_words(DOCUMENT.read_text(encoding="utf-8"))
     assert [str(cell) for cell in all_cells() if not word_for(cell, documented)] == []
+
+
+def test_an_undisturbed_run_makes_everything_once(engine: Engine) -> None:
+    with JiraEmulator("cloud") as jira:
+        held = Matrix(engine, jira).calm("file").held
+    assert set(held.values()) == {1}
+    kinds = Counter(item[1] for item in held)
+    assert kinds == {"issue": 2, "comment": 6, "attachment": 4, "page": 2, "property": 2, "move": 4}
+
+
+def test_the_matrix_sees_a_request_that_is_sent_twice(database_url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    def always_repeat(wire: JiraWire, send: Callable[[], Any], *, is_repeatable: bool) -> Any:
+        return repeat(wire, send, is_repeatable=True)
+
+    repeat = JiraWire._repeat
+    monkeypatch.setattr(JiraWire, "_repeat", always_repeat)
+    cells = [Cell("reset, after", step, "dc", stays=False) for step in STEPS if step.name in ("create", "comment")]
+    for cell, outcome in try_cells(database_url, cells):
+        assert outcome.doubled, cell
 
 
 @pytest.mark.exhaustive

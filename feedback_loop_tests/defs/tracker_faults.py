@@ -102,6 +102,7 @@ class Outcome:
         problems: what the last two runs still complained of.
         leads_right: each pattern has one issue that counts, and the ledger leads to it.
         n_refused: requests that Jira itself turned down.
+        n_struck: requests that met the failure.
     """
 
     said: str
@@ -115,6 +116,7 @@ class Outcome:
     problems: list[tuple[str, str]]
     leads_right: bool
     n_refused: int
+    n_struck: int
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,7 @@ class Matrix:
             problems=problems,
             leads_right=world.leads_right(),
             n_refused=len(world.jira.refused),
+            n_struck=sum(request.fault is not None for request in world.jira.requests),
         )
 
     def _calm(self, scene: Scene) -> Calm:
