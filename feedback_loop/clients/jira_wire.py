@@ -117,8 +117,12 @@ class JiraWire:
         raise TrackerUnavailable(f"Jira's list {path} does not end after {_MAX_PAGES} pages")
 
     def put(self, path: str, body: Any) -> None:
-        """Set something; raises as `get`."""
-        self._send("PUT", path, None, is_repeatable=True, data=json.dumps(body))
+        """Set a property; raises as `get`."""
+        status = self._send("PUT", path, None, is_repeatable=True, data=json.dumps(body))
+        if status == 200:  # it was there before, or what answered with nothing is not Jira
+            with there(f"{path}, which was just set"):
+                if self.get(path, "value")["value"] != body:
+                    raise TrackerUnavailable(f"Jira does not keep {path} as it was just set")
 
     def post(self, path: str, body: Any, expected: Expected, *, is_repeatable: bool = False) -> dict[str, Any]:
         """Make something; sent once, unless Jira surely did nothing or doing it twice is the same.
@@ -128,7 +132,7 @@ class JiraWire:
             NotFoundError, TrackerUnavailable, TrackerRefused, TicketRefused: it was not.
         """
         answer = self._send("POST", path, expected, is_repeatable=is_repeatable, data=json.dumps(body))
-        return answer or {}
+        return {} if expected is None else answer
 
     def attach(self, path: str, name: str, png: bytes) -> None:
         """Upload a picture; raises as `post`."""
@@ -194,7 +198,7 @@ def _sign_in(policy: JiraPolicy, token: str, email: str | None) -> JIRA:
 
 
 def _read(response: requests.Response, expected: Expected) -> Any:
-    """The answer, where it is one.
+    """The answer, where it is one; its status where nothing is expected.
 
     Raises:
         ValueError: it is not, but a page of some proxy or nothing at all.
@@ -204,7 +208,7 @@ def _read(response: requests.Response, expected: Expected) -> Any:
             raise ValueError(f"HTTP {response.status_code} where nothing was to be said")
         if response.content:
             response.json()  # whatever it says; a login page is no JSON
-        return None
+        return response.status_code
     answer = response.json()
     keys = {expected} if isinstance(expected, str) else set(expected) if isinstance(expected, tuple) else None
     is_one = isinstance(answer, list) if keys is None else isinstance(answer, dict) and keys <= answer.keys()
