@@ -10,6 +10,7 @@ from feedback_loop_tests.defs.tracker_faults import FAILURES, PERSONALITIES, STE
 _TABLES = (STEPS[:9], STEPS[9:17], STEPS[17:])
 NAMES = {"cloud": "Cloud", "dc": "Data Center"}
 _NOWHERE = "-"
+_BEFORE, _AFTER, _EITHER = ", before", ", after", ", before or after"
 Tried = Sequence[tuple[Cell, Outcome]]
 Words = Mapping[Cell, str]
 
@@ -34,7 +35,7 @@ def counts(tried: Tried) -> str:
         "cells that end otherwise than undisturbed": sum(not o.is_same for o in outcomes),
         "writes of the last run, which had nothing to do": sum(o.n_late_writes for o in outcomes),
         "requests that Jira itself turned down": sum(o.n_refused for o in outcomes),
-        "requests of the runs that failed": sum(requests),
+        "requests of the runs that met the failure, in thousands": round(sum(requests) / 1000),
     }
     lines = ["| count | of all cells |", "|---|---|", *(f"| {name} | {n:,} |" for name, n in rows.items())]
     return "\n".join(lines)
@@ -50,7 +51,7 @@ def read_words(document: str) -> dict[tuple[str, str], str]:
             steps = rest
         elif steps and line.startswith("|") and not first.startswith("--"):
             found |= {
-                (failure, step): text for failure in first.split("; ") for step, text in zip(steps, rest, strict=True)
+                (failure, step): text for failure in _failures(first) for step, text in zip(steps, rest, strict=True)
             }
         elif not line.startswith("|"):
             steps = []
@@ -76,7 +77,7 @@ def _table(steps: Sequence[Step], words: Words) -> str:
         if set(row) != {_NOWHERE}:
             by_row.setdefault(row, []).append(failure)
     lines = ["| failure | " + " | ".join(step.name for step in steps) + " |", "|---" * (len(steps) + 1) + "|"]
-    lines += [f"| {'; '.join(failures)} | {' | '.join(row)} |" for row, failures in by_row.items()]
+    lines += [f"| {_named(failures)} | {' | '.join(row)} |" for row, failures in by_row.items()]
     return "\n".join(lines)
 
 
@@ -95,3 +96,22 @@ def _text(failure: str, step: Step, words: Words) -> str:
 
 def _joined(words: Iterable[str]) -> str:
     return " / ".join(dict.fromkeys(words))
+
+
+def _named(failures: Sequence[str]) -> str:
+    """Failures in one cell: those that are the same before and after the deed, under one name."""
+    names = []
+    for failure in failures:
+        base = failure.removesuffix(_BEFORE).removesuffix(_AFTER)
+        is_either = base != failure and {base + _BEFORE, base + _AFTER} <= set(failures)
+        names.append(base + _EITHER if is_either else failure)
+    return "; ".join(dict.fromkeys(names))
+
+
+def _failures(names: str) -> list[str]:
+    """Those of `_named`."""
+    found = []
+    for name in names.split("; "):
+        base = name.removesuffix(_EITHER)
+        found += [name] if base == name else [base + _BEFORE, base + _AFTER]
+    return found
