@@ -241,11 +241,11 @@ def deployed(
     share: float,
     rationale: str | None,
 ) -> None:
-    r"""Record that prompt VERSION was deployed to fix tickets; write - for a change without a prompt version.
+    """Record that prompt VERSION was deployed to fix tickets; write - for a change without a prompt version.
 
     \b
       feedback-loop deployed v7 --fixes FL-3 FL-4 --at 2026-02-03T10:00:00Z
-    """
+    """  # noqa: D301 (click's mark for lines that are kept)
     from feedback_loop.intake.deployments import record_deployment
     from feedback_loop.intake.identity import load_hash_key
     from feedback_loop.store import tickets as ledger
@@ -319,7 +319,7 @@ def db() -> None:
 @db.command("url")
 @click.option("--dagster", is_flag=True, help="Of Dagster's own storage, for FEEDBACK_LOOP_DAGSTER_URL.")
 def db_url(dagster: bool) -> None:
-    r"""Print the URL of the database, password and all.
+    """Print the URL of the database, password and all.
 
     \b
       psql "$(feedback-loop db url)"
@@ -327,7 +327,7 @@ def db_url(dagster: bool) -> None:
 
     The embedded server answers at its URL while something keeps it up: `feedback-loop dev`, or any other command that
     uses the database and has not ended yet.
-    """
+    """  # noqa: D301
     from feedback_loop.store import engine
 
     environment = read_environment()

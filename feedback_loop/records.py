@@ -260,6 +260,14 @@ class TrackerState:
     done_since: datetime | None = None
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Something that a tracker lacks, in one sentence; fatal where tickets cannot be made or followed because of it."""
+
+    text: str
+    is_fatal: bool
+
+
 class Tracker(Protocol):
     """Where tickets live for people: Jira or the local Markdown tracker.
 
@@ -303,8 +311,8 @@ class Tracker(Protocol):
         """The ticket that has or had this name, ours or not."""
         ...
 
-    def check(self) -> list[str]:
-        """What would keep tickets from being made, one sentence each. Writes nothing."""
+    def check(self) -> list[Finding]:
+        """What would keep tickets from being made, or made whole. Writes nothing."""
         ...
 
     def page(self, ref: TicketRef) -> str:

@@ -182,6 +182,9 @@ def print_run(console: Console, result: RunResult, what: str) -> None:
     console.print(mark, Text(f"{what} {result.partition}  {_numbers(result)}"), soft_wrap=True)
     if result.error:
         console.print(Text(f"     {visible(result.error)} (run {result.run_id})", "red"), soft_wrap=True)
+    if result.metadata.get("tickets", {}).get("is_dry_run"):
+        said = "dry run: none of these tickets was made; they are listed in the asset `tickets`"
+        console.print(Text(f"     {said}", "yellow"), soft_wrap=True)
     for is_error, check, text in result.problems:
         console.print(Text(f"     {check}: {visible(text)}", "red" if is_error else "yellow"), soft_wrap=True)
 

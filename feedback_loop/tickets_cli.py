@@ -25,16 +25,16 @@ def tickets(ctx: click.Context, application: str | None, as_json: bool) -> None:
 @tickets.command()
 @click.argument("names", nargs=-1, required=True, metavar="TICKET...")
 def release(names: tuple[str, ...]) -> None:
-    r"""Let tickets that wait for a person go to the tracker, with the next run.
+    """Let tickets that wait for a person go to the tracker, with the next run.
 
     \b
-      feedback-loop tickets release FL-3 FL-4
-    """
+      feedback-loop tickets release W-3 W-4
+    """  # noqa: D301 (click's mark for lines that are kept)
     from feedback_loop.store import tickets as ledger
     from feedback_loop.store.engine import open_database
 
     with open_database(read_environment()) as engine, engine.begin() as conn:
-        waiting = {f"FL-{t.ticket_number}": t for t in ledger.load_tickets(conn) if t.status == "waiting"}
+        waiting = {f"W-{t.ticket_number}": t for t in ledger.load_tickets(conn) if t.status == "waiting"}
         unknown = [name for name in names if name not in waiting]
         if unknown:
             there = ", ".join(waiting) or "none"

@@ -24,7 +24,7 @@ from feedback_loop.clients.jira_wire import JiraWire, there
 from feedback_loop.clients.jira_workflow import choose_transition
 from feedback_loop.documents import Block, Document, Paragraph, Text
 from feedback_loop.errors import NotFoundError, TicketRefused, TrackerRefused, TrackerUnavailable
-from feedback_loop.records import Attachment, Ticket, TicketEvent, TicketRef, TrackerState
+from feedback_loop.records import Attachment, Finding, Ticket, TicketEvent, TicketRef, TrackerState
 from feedback_loop.rendering import MAX_CHARS, adf, fit, wiki
 from feedback_loop.route.policy import RouteTarget
 
@@ -80,8 +80,8 @@ class JiraTracker:
         """Give the connections back."""
         self._wire.close()
 
-    def check(self) -> list[str]:
-        """What would keep tickets from being made, one sentence each; raises only where Jira does not answer."""
+    def check(self) -> list[Finding]:
+        """What would keep tickets from being made, or made whole; raises only where Jira does not answer."""
         with _reading("its setup"):
             return jira_check.find_problems(self._wire, self.policy, self.targets.values())
 

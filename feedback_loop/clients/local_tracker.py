@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from feedback_loop.errors import InputError, TicketRefused
-from feedback_loop.records import Attachment, Ticket, TicketEvent, TicketRef, TicketStatus, TrackerState
+from feedback_loop.records import Attachment, Finding, Ticket, TicketEvent, TicketRef, TicketStatus, TrackerState
 from feedback_loop.rendering import markdown
 
 RELEASED = "released"
-"""What a person writes as the status of a ticket that waits for it to be let go to the tracker."""
+"""What a person writes as the status: of a ticket that waits, that it may go; of another, that its fix is out."""
 
 _HEAD = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _STATUS_AFTER: dict[str, TicketStatus] = {"reopen": "reopened", "close": "closed"}
@@ -33,13 +33,19 @@ _STATUSES: tuple[TicketStatus, ...] = (
 
 
 class LocalTracker:
-    """Tickets as `FL-<number>.md` in a directory. Every verb may be repeated: what is there already stays."""
+    """Tickets as Markdown files in a directory. Every verb may be repeated: what is there already stays.
+
+    Args:
+        directory: made when it is needed.
+        prefix: files are called `<prefix>-<number>.md`.
+        released: what the status `released` means in them.
+    """
 
     name = "local"
     settles_after = timedelta(0)
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, prefix: str = "FL", released: TicketStatus = "done") -> None:
+        self.directory, self.prefix, self.released = directory, prefix, released
 
     def find(self, ticket: Ticket) -> list[TicketRef]:
         """Its file, where there is one.
@@ -47,7 +53,7 @@ class LocalTracker:
         Raises:
             TicketRefused: a file of that number belongs to another pattern, so it is some other database's.
         """
-        key = f"FL-{ticket.ticket_number}"
+        key = f"{self.prefix}-{ticket.ticket_number}"
         path = self._path(key)
         if not path.exists():
             return []
@@ -67,7 +73,7 @@ class LocalTracker:
         """
         if found := self.find(ticket):
             return found[0]
-        key = f"FL-{ticket.ticket_number}"
+        key = f"{self.prefix}-{ticket.ticket_number}"
         head = {
             "ticket": key,
             "status": "waiting" if ticket.status == "waiting" else "open",
@@ -112,6 +118,11 @@ class LocalTracker:
         said = f"{marker}\n**{event.occurred_at:%Y-%m-%d}** {markdown.render(event.body)}\n{pictures}"
         self._write(path, head, f"{_HEAD.sub('', text)}\n{said}")
 
+    def discard(self, ticket: Ticket) -> None:
+        """Take the file away, where it is: the ticket lies elsewhere now."""
+        for ref in self.find(ticket):
+            self._path(ref.ticket_key).unlink()
+
     def link_duplicate(self, extra: TicketRef, kept: TicketRef, event: TicketEvent) -> None:
         """Say so; a number has one file, so that this never happens by itself."""
         self.apply(extra, event)
@@ -127,7 +138,7 @@ class LocalTracker:
             return None
         head = self._read_head(path)
         said = head.get("status", "").lower()
-        status = "planned" if said == RELEASED else next((s for s in _STATUSES if s == said), None)
+        status = self.released if said == RELEASED else next((s for s in _STATUSES if s == said), None)
         if status is None:
             raise InputError(f"{path}: status is one of {', '.join(_STATUSES)}; it says {head.get('status')!r}")
         said_at = self._resolved_at(path, head.get("resolved_at", ""))
@@ -141,10 +152,10 @@ class LocalTracker:
 
     def locate(self, ticket_key: str) -> TicketRef | None:
         """The file of that name."""
-        has_file = re.fullmatch(r"FL-\d+", ticket_key) is not None and self._path(ticket_key).exists()
+        has_file = re.fullmatch(rf"{self.prefix}-\d+", ticket_key) is not None and self._path(ticket_key).exists()
         return TicketRef(ticket_key, ticket_key) if has_file else None
 
-    def check(self) -> list[str]:
+    def check(self) -> list[Finding]:
         """Nothing can keep files from being made but the disk."""
         return []
 

@@ -22,7 +22,7 @@ from feedback_loop.defs.analysis import (
     within_budget,
 )
 from feedback_loop.defs.partitions import WEEK_BEFORE, WEEKS, week_of, window_of
-from feedback_loop.defs.resources import AnalystResource, Database, EmbedderResource, TrackerResource
+from feedback_loop.defs.resources import Alerts, AnalystResource, Database, EmbedderResource, TrackerResource
 from feedback_loop.defs.ticketing import (
     about_filing,
     drafts_table,
@@ -288,7 +288,11 @@ def pattern_weeks(context: dg.AssetExecutionContext, database: Database) -> dg.M
     check_specs=[filed_check("tickets")],
 )
 def tickets(
-    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, tracker: TrackerResource
+    context: dg.AssetExecutionContext,
+    database: Database,
+    settings: SettingsParam,
+    tracker: TrackerResource,
+    alerts: Alerts,
 ) -> dg.MaterializeResult:
     """Each pattern that earns it gets its ticket, once, ever. Older weeks only plan: the newest week acts."""
     week = week_of(context)
@@ -300,10 +304,10 @@ def tickets(
     numbers = {"new_tickets": len(plan.drafts), "held_back_older_week": plan.n_older_week, "over_limit": len(plan.held)}
     return dg.MaterializeResult(
         metadata=about_filing(filed)
-        | metadata.rows(len(plan.drafts), **numbers)
+        | metadata.rows(len(plan.drafts), is_dry_run=settings.tracker.is_dry_run, **numbers)
         | {"tickets": drafts_table(plan.drafts), "waiting_for_next_week": held_table(plan.held)}
         | {"would_say": metadata.listing(would_say)},
-        check_results=[everything_filed(filed)],
+        check_results=[everything_filed(filed, alerts)],
     )
 
 

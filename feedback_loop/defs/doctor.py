@@ -108,10 +108,11 @@ def _tracker(environment: Environment) -> str:
     with open_tracker(
         policy, settings.targets, environment, environment.tickets_dir, settings.asset_url, _now
     ) as tracker:
-        problems = tracker.check()
-    if problems:
-        raise ConfigurationError("; ".join(problems))
-    return f"Jira at {policy.jira.server}, project {policy.jira.project}{mode}"
+        found = tracker.check()
+    if any(finding.is_fatal for finding in found):
+        raise ConfigurationError("; ".join(finding.text for finding in found))
+    notes = "".join(f"; note: {finding.text}" for finding in found)
+    return f"Jira at {policy.jira.server}, project {policy.jira.project}{mode}{notes}"
 
 
 def _now() -> datetime:

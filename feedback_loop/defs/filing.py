@@ -40,11 +40,12 @@ class Filed:
     duplicates: list[str] = field(default_factory=list)
     unknown: list[tuple[str, str]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
+    stopped: str | None = None  # why nothing more could be done
 
     @property
     def problems(self) -> list[tuple[str, str]]:
         """What is left for a later call or a person, as (ticket or title, reason)."""
-        return [*self.refused, *self.unknown]
+        return [*([("every ticket", self.stopped)] if self.stopped else []), *self.refused, *self.unknown]
 
 
 def apply_plan(begin: Begin, tracker: Tracker, now: datetime, pictures: Pictures) -> Filed:

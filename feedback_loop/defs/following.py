@@ -6,7 +6,7 @@ Belongs here: reading every ticket, and storing what it means, in that order. Do
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -21,6 +21,7 @@ from feedback_loop.store import tickets as ledger
 from feedback_loop.verify import METHOD_VERSION
 
 _Key = tuple[str, str]
+_MOMENT = timedelta(seconds=1)  # what was seen at the end of a day happened before it
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Followed:
     moved: list[tuple[str, str]] = field(default_factory=list)  # key before, key now
     fixes: list[tuple[str, str]] = field(default_factory=list)  # ticket, what became of its fix
     reported: list[str] = field(default_factory=list)
+    n_released: int = 0
+    stopped: str | None = None  # why the tracker could not be read
 
 
 def follow_tickets(
@@ -51,7 +54,7 @@ def follow_tickets(
             tickets = [t for t in ledger.load_tickets(conn, tracker=tracker.name) if t.ref is not None]
             done_since = ledger.done_since(conn)
         read = _read(tracker, tickets, followed)
-        states = {key: _dated(state, done_since.get(key, as_of)) for key, state in read.items()}
+        states = {key: _dated(state, done_since.get(key, as_of - _MOMENT)) for key, state in read.items()}
         with begin() as conn:
             current = [_store(conn, ticket, states, as_of, followed) for ticket in tickets if _key(ticket) in states]
             elsewhere = _answer(conn, current, states, tracker.name, as_of, followed)
@@ -77,7 +80,7 @@ def read_releases(conn: Connection, waiting: LocalTracker) -> tuple[list[Ticket]
         try:
             state = next((waiting.fetch(ref) for ref in waiting.find(ticket)), None)
         except (TicketRefused, InputError) as error:  # of this file alone: its ticket waits on
-            reported.append(f"FL-{ticket.ticket_number} waits and cannot be read: {error}")
+            reported.append(f"W-{ticket.ticket_number} waits and cannot be read: {error}")
             continue
         if state is not None and state.status == "planned":
             ledger.release_ticket(conn, ticket)

@@ -33,6 +33,8 @@ from feedback_loop.records import Tracker
 from feedback_loop.store.engine import open_database
 from feedback_loop.store.vectors import check_embedding
 
+WAITING = "W"
+"""Waiting tickets are called `W-<number>`: the tracker gives them their key when they go."""
 OpenAnalyst = Callable[[str], AbstractContextManager[tuple[Analyst, Asked]]]
 """Application -> its analyst for the week that runs, and what it was asked so far."""
 
@@ -57,9 +59,15 @@ class Database(dg.ConfigurableResource):
     @contextlib.contextmanager
     def begin(self) -> Iterator[Connection]:
         """One transaction. Our errors leave it as failures that Dagster retries only where that can help."""
+        with as_dagster_failure(), self.transaction() as conn:
+            yield conn
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction, whose errors leave it as they are: for callers that decide about them."""
         if self._engine is None:
             raise RuntimeError("the database resource is used outside of a run")
-        with as_dagster_failure(), self._engine.begin() as conn:
+        with self._engine.begin() as conn:
             yield conn
 
 
@@ -112,21 +120,17 @@ class TrackerResource(dg.ConfigurableResource):
 
     @contextlib.contextmanager
     def open(self, settings: Settings) -> Iterator[Tracker]:
-        """The tracker. Our errors leave it as failures that Dagster retries only where that can help."""
+        """The tracker, signed in to."""
         environment = read_environment()
         directory = Path(self.directory) if self.directory else environment.tickets_dir
-        with (
-            as_dagster_failure(),
-            open_tracker(
-                settings.tracker, settings.targets, environment, directory, settings.asset_url, self.now
-            ) as tracker,
-        ):
+        place = settings.tracker
+        with open_tracker(place, settings.targets, environment, directory, settings.asset_url, self.now) as tracker:
             yield tracker
 
     def waiting(self) -> LocalTracker:
         """Where tickets wait until a person releases them."""
         beside = Path(self.directory).parent / "waiting" if self.directory else read_environment().waiting_dir
-        return LocalTracker(beside)
+        return LocalTracker(beside, prefix=WAITING, released="planned")
 
     def now(self) -> datetime:
         """When a call to the tracker is made."""

@@ -11,6 +11,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from feedback_loop.charts import draw_trend
+from feedback_loop.decisions import EffectiveDecisions
 from feedback_loop.records import Attachment, PatternState, Ticket, TicketEvent, Window, monday_of
 from feedback_loop.route import TicketFacts, WeekNumbers
 from feedback_loop.route.facts import contradictions_of, lines_of, segments_of, trend_of
@@ -23,7 +24,12 @@ CHART_WEEKS = 16  # drawn in its picture
 
 
 def gather_facts(
-    conn: Connection, application: str, week: date, states: Iterable[PatternState], asset_url: str | None
+    conn: Connection,
+    application: str,
+    week: date,
+    states: Iterable[PatternState],
+    decided: EffectiveDecisions,
+    asset_url: str | None,
 ) -> dict[str, TicketFacts]:
     """pattern_id -> what its ticket tells besides the week's numbers."""
     found, split = (read(conn, application, week) for read in (segments.read_segments, segments.read_contradictions))
@@ -32,11 +38,11 @@ def gather_facts(
     unassigned = audits.unassigned_shares(conn, week).get(application)
     facts = {}
     for state in states:
-        card = written.get(state.pattern_id)
-        versions = trends.read_versions(conn, application, state.pattern_id, week)
+        card, together = written.get(state.pattern_id), decided.together(state.pattern_id)
+        versions = trends.read_versions(conn, application, together, week)
         ids = [e.interaction_id for e in state.exemplars]
         facts[state.pattern_id] = TicketFacts(
-            trend=trend_of(trends.read_trend(conn, application, state.pattern_id, week, TREND_WEEKS)),
+            trend=trend_of(trends.read_trend(conn, application, together, week, TREND_WEEKS)),
             segments=segments_of(found, state.pattern_id),
             contradictions=contradictions_of(split, state.pattern_id),
             versions=tuple(versions.itertuples(index=False, name=None)),
@@ -46,18 +52,18 @@ def gather_facts(
             said_on=trends.said_on(conn, application, ids),
             response_rate=response_rate,
             unassigned_share=unassigned,
-            dispersion=_dispersion(conn, application, state.pattern_id, week),
+            dispersion=_dispersion(conn, application, together, week),
             asset_url=asset_url and f"{asset_url}?partition={week}",
         )
     return facts
 
 
 def gather_numbers(
-    conn: Connection, ticket: Ticket, pattern_id: str, week: date, said: Collection[str]
+    conn: Connection, ticket: Ticket, together: Sequence[str], week: date, said: Collection[str]
 ) -> list[WeekNumbers]:
-    """This week of the pattern that a ticket speaks for, and the weeks that its readers were told of."""
+    """This week of the patterns that a ticket speaks for, and the weeks that its readers were told of."""
     n_weeks = (week - ticket.created_week).days // 7 + 1
-    trend = trends.read_trend(conn, ticket.application, pattern_id, week, n_weeks)
+    trend = trends.read_trend(conn, ticket.application, together, week, n_weeks)
     told = {w for w in trend["week"] if numbers_key(ticket.pattern_id, w) in said}
     return [
         WeekNumbers(
@@ -65,8 +71,8 @@ def gather_numbers(
             n_sessions=int(row["n_sessions"]),
             affected=float(row["affected"]),
             exposures=None if np.isnan(row["exposures"]) else float(row["exposures"]),
-            dispersion=_dispersion(conn, ticket.application, pattern_id, row["week"]),
-            segments=_segments(conn, ticket.application, pattern_id, row["week"]),
+            dispersion=_dispersion(conn, ticket.application, together, row["week"]),
+            segments=_segments(conn, ticket.application, together, row["week"]),
         )
         for row in trend.to_dict("records")
         if row["week"] in {ticket.created_week, week, *told}
@@ -74,17 +80,17 @@ def gather_numbers(
 
 
 def draw_pictures(
-    conn: Connection, ticket: Ticket, pattern_id: str, event: TicketEvent | None = None
+    conn: Connection, ticket: Ticket, together: Sequence[str], event: TicketEvent | None = None
 ) -> Sequence[Attachment]:
     """The trend over the weeks that had ended when the ticket, or an event on it, came; with the deployments in it."""
     if event is not None and not event.event_key.startswith(("verdict:", "numbers:")):
         return ()
     at = ticket.created_at if event is None else event.occurred_at
     week = monday_of(at.date()) - timedelta(weeks=1)
-    trend = trend_of(trends.read_trend(conn, ticket.application, pattern_id, week, CHART_WEEKS))
+    trend = trend_of(trends.read_trend(conn, ticket.application, together, week, CHART_WEEKS))
     if not trend:
         return ()
-    own = {(ticket.application, pattern_id), (ticket.application, ticket.pattern_id)}
+    own = {(ticket.application, pattern_id) for pattern_id in together}
     shipped = [
         fix.deployed_at.date()
         for fix in fixes.load_fixes(conn, Window.of_week(week).end)
@@ -94,12 +100,12 @@ def draw_pictures(
     return (Attachment(f"feedback-loop-trend-{at:%Y-%m-%d}.png", png),)
 
 
-def _dispersion(conn: Connection, application: str, pattern_id: str, week: date) -> float:
-    daily = trends.read_daily(conn, application, pattern_id, week)
+def _dispersion(conn: Connection, application: str, together: Sequence[str], week: date) -> float:
+    daily = trends.read_daily(conn, application, together, week)
     return dispersion(daily["affected"].to_list(), daily["exposures"].to_list())
 
 
-def _segments(conn: Connection, application: str, pattern_id: str, week: date) -> frozenset[tuple[str, str]]:
+def _segments(conn: Connection, application: str, together: Sequence[str], week: date) -> frozenset[tuple[str, str]]:
     frame: pd.DataFrame = segments.read_segments(conn, application, week)
-    own = frame[frame["pattern_id"] == pattern_id]
+    own = frame[frame["pattern_id"].isin(list(together))]
     return frozenset(zip(own["dimension"], own["value"], strict=True))

@@ -6,6 +6,7 @@ carrying it out (`filing.py`).
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -15,10 +16,12 @@ from sqlalchemy import Connection
 from feedback_loop.config import Settings
 from feedback_loop.decisions import UNDECIDED
 from feedback_loop.defs import metadata
+from feedback_loop.defs.failures import as_dagster_failure
 from feedback_loop.defs.filing import Filed, apply_plan
-from feedback_loop.defs.resources import Database, TrackerResource
+from feedback_loop.defs.following import Followed, follow_tickets, read_releases
+from feedback_loop.defs.resources import Alerts, Database, TrackerResource
 from feedback_loop.defs.ticket_facts import draw_pictures
-from feedback_loop.errors import TicketRefused
+from feedback_loop.errors import InputError, TicketRefused, TrackerRefused, TrackerUnavailable
 from feedback_loop.records import Attachment, Ticket, TicketEvent
 from feedback_loop.route import HeldPattern, TicketDraft
 from feedback_loop.store import decisions, ticket_events
@@ -40,29 +43,88 @@ def planning(database: Database, settings: Settings) -> Iterator[Connection]:
 def file_plan(database: Database, tracker: TrackerResource, settings: Settings) -> Filed:
     """Carry out what is planned, in the tracker; in a dry run, nothing.
 
+    A tracker that cannot be reached or refuses everything stops this and nothing else: the plan stays in the ledger,
+    and the next run goes on with it.
+
     Raises:
-        dagster.Failure: the tracker refuses everything or cannot be reached.
+        dagster.Failure: the settings of the tracker are wrong.
     """
     if settings.tracker.is_dry_run:
         return Filed()
-    with database.begin() as conn:
-        waiting = [t for t in ledger.load_tickets(conn) if t.status == "waiting"]
-    refused = []
-    for ticket in waiting:
-        try:
-            tracker.waiting().create(ticket)
-        except TicketRefused as error:  # of this file alone
-            refused.append((ticket.title, str(error)))
+    refused = _keep_waiting(database, tracker)
 
     def pictures(ticket: Ticket, event: TicketEvent | None) -> Sequence[Attachment]:
         with database.begin() as conn:
             decided = decisions.load_effective(conn, ticket.application).get(ticket.application, UNDECIDED)
-            return draw_pictures(conn, ticket, decided.stays(ticket.pattern_id), event)
+            return draw_pictures(conn, ticket, decided.together(ticket.pattern_id), event)
 
-    with tracker.open(settings) as place:
-        filed = apply_plan(database.begin, place, tracker.now(), pictures)
+    with as_dagster_failure():
+        try:
+            with tracker.open(settings) as place:
+                filed = apply_plan(database.transaction, place, tracker.now(), pictures)
+        except (TrackerUnavailable, TrackerRefused) as error:
+            filed = Filed(stopped=str(error))
     filed.refused[:0] = refused
     return filed
+
+
+def _keep_waiting(database: Database, tracker: TrackerResource) -> list[tuple[str, str]]:
+    """A file for each ticket that waits for its release, and none for those that went; returns what went wrong."""
+    with database.begin() as conn:
+        tickets = ledger.load_tickets(conn)
+    files, refused = tracker.waiting(), []
+    for ticket in tickets:
+        try:
+            if ticket.status == "waiting":
+                files.create(ticket)
+            else:
+                files.discard(ticket)
+        except (TicketRefused, InputError) as error:  # of this file alone
+            refused.append((ticket.title, str(error)))
+    return refused
+
+
+def read_tickets(database: Database, tracker: TrackerResource, settings: Settings, as_of: datetime) -> Followed:
+    """What people did with the tickets. Where the tracker cannot be read, what was known of them stays."""
+    with database.begin() as conn:
+        released, unreadable = read_releases(conn, tracker.waiting())
+    with as_dagster_failure():
+        try:
+            with tracker.open(settings) as place:
+                name = settings.tracker.field_name
+                followed = follow_tickets(database.transaction, place, as_of, settings.deployed, name)
+        except (TrackerUnavailable, TrackerRefused) as error:
+            followed = Followed(stopped=str(error))
+    followed.n_released, followed.reported[:0] = len(released), unreadable
+    return followed
+
+
+def about_following(followed: Followed) -> dict[str, Any]:
+    """What people did, for the UI."""
+    return metadata.rows(followed.n_read, released=followed.n_released) | {
+        "changed": metadata.listing([f"{key}: {before} -> {now}" for key, before, now in followed.changed]),
+        "moved": metadata.listing([f"{before} is now {now}" for before, now in followed.moved]),
+        "fixes": metadata.listing([f"{key}: {what}" for key, what in followed.fixes]),
+        "to_look_at": metadata.listing(followed.reported),
+    }
+
+
+def read_check(asset: str) -> dg.AssetCheckSpec:
+    """The check that `everything_read` answers."""
+    return dg.AssetCheckSpec("everything_read", asset=asset)
+
+
+def everything_read(followed: Followed, alerts: Alerts) -> dg.AssetCheckResult:
+    """Whether the tracker could be read, and nothing in it needs a person; an outage is told at once."""
+    if followed.stopped:
+        alerts.send(f"feedback-loop: the tickets could not be read: {followed.stopped}")
+    said = [*([followed.stopped] if followed.stopped else []), *followed.reported]
+    return dg.AssetCheckResult(
+        check_name="everything_read",
+        passed=not said,
+        severity=dg.AssetCheckSeverity.ERROR if followed.stopped else dg.AssetCheckSeverity.WARN,
+        description="; ".join(said) or "every ticket was read",
+    )
 
 
 def planned_words(conn: Connection, settings: Settings) -> list[str]:
@@ -105,13 +167,15 @@ def filed_check(asset: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec("everything_filed", asset=asset)
 
 
-def everything_filed(filed: Filed) -> dg.AssetCheckResult:
-    """Whether the tracker took everything; what it did not is named, and tried again with the next run."""
+def everything_filed(filed: Filed, alerts: Alerts) -> dg.AssetCheckResult:
+    """Whether the tracker took everything; what it did not is named, told, and tried again with the next run."""
+    if filed.stopped or filed.refused:
+        alerts.send(f"feedback-loop: tickets were not filed: {filed.problems[0][0]}: {filed.problems[0][1]}")
     first = f"{filed.problems[0][0]}: {filed.problems[0][1]}" if filed.problems else ""
     more = f", and {len(filed.problems) - 1} more" if len(filed.problems) > 1 else ""
     return dg.AssetCheckResult(
         check_name="everything_filed",
         passed=not filed.problems,
-        severity=dg.AssetCheckSeverity.ERROR if filed.refused else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if filed.stopped or filed.refused else dg.AssetCheckSeverity.WARN,
         description=f"{first}{more}" if filed.problems else "everything that was planned is in the tracker",
     )

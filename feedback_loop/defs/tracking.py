@@ -66,11 +66,14 @@ def _plan(
     """Planned twice: what tickets tell is gathered only for patterns that get one."""
     states = patterns.load_states(conn, application, week)
     numbers = patterns.read_pattern_weeks(conn, week, application)
-    has_ticket = frozenset(t.pattern_id for t in ledger.load_tickets(conn, application))
-    looks = dict(zip(settings.verify.looks, settings.verify.confidences, strict=True))
-    wanted = {d.pattern_id for d in plan_tickets(states, numbers, has_ticket, looks, settings.route, decided).drafts}
-    facts = gather_facts(conn, application, week, [s for s in states if s.pattern_id in wanted], settings.asset_url)
-    return plan_tickets(states, numbers, has_ticket, looks, settings.route, decided, facts)
+    tickets = ledger.load_tickets(conn, application)
+    has_ticket, n_made = frozenset(t.pattern_id for t in tickets), sum(t.created_week == week for t in tickets)
+    looks, route = dict(zip(settings.verify.looks, settings.verify.confidences, strict=True)), settings.route
+    first = plan_tickets(states, numbers, has_ticket, looks, route, decided, n_made=n_made)
+    wanted = {draft.pattern_id for draft in first.drafts}
+    of_wanted = [state for state in states if state.pattern_id in wanted]
+    facts = gather_facts(conn, application, week, of_wanted, decided, settings.asset_url)
+    return plan_tickets(states, numbers, has_ticket, looks, route, decided, facts, n_made)
 
 
 def _ticket(application: str, week: date, draft: TicketDraft, detector_version: str, status: str) -> Ticket:
@@ -101,7 +104,7 @@ def plan_week_comments(conn: Connection, week: date, settings: Settings) -> None
         said = _keys_said(conn, application)
         history = {
             (application, ticket.pattern_id): gather_numbers(
-                conn, ticket, pattern_id, week, said.get((application, ticket.pattern_id), ())
+                conn, ticket, of.together(pattern_id), week, said.get((application, ticket.pattern_id), ())
             )
             for pattern_id, ticket in speaking.items()
             if ticket.status in ("open", "reopened") and ticket.created_week < week

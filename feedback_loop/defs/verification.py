@@ -15,10 +15,20 @@ from feedback_loop.config import Settings
 from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs import metadata
 from feedback_loop.defs.analysis import describer_version
-from feedback_loop.defs.following import follow_tickets, read_releases
 from feedback_loop.defs.partitions import DAYS
-from feedback_loop.defs.resources import Database, EmbedderResource, TrackerResource
-from feedback_loop.defs.ticketing import about_filing, everything_filed, file_plan, filed_check, planned_words, planning
+from feedback_loop.defs.resources import Alerts, Database, EmbedderResource, TrackerResource
+from feedback_loop.defs.ticketing import (
+    about_filing,
+    about_following,
+    everything_filed,
+    everything_read,
+    file_plan,
+    filed_check,
+    planned_words,
+    planning,
+    read_check,
+    read_tickets,
+)
 from feedback_loop.defs.tracking import judged_fixes, plan_deployed, plan_merges, plan_verdicts
 from feedback_loop.describe import describe_failures
 from feedback_loop.errors import PermanentError
@@ -40,25 +50,18 @@ SettingsParam = dg.ResourceParam[Settings]
     kinds={"postgres"},
     code_version="ticket-states-1",
     metadata=metadata.about_table(tables.tickets, tables.pattern_decisions),
+    check_specs=[read_check("ticket_states")],
 )
 def ticket_states(
-    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, tracker: TrackerResource
+    context: dg.AssetExecutionContext,
+    database: Database,
+    settings: SettingsParam,
+    tracker: TrackerResource,
+    alerts: Alerts,
 ) -> dg.MaterializeResult:
     """What people did with the tickets: released, moved, ended or reopened them, shipped a fix."""
-    as_of = context.partition_time_window.end
-    with database.begin() as conn:
-        released, unreadable = read_releases(conn, tracker.waiting())
-    with tracker.open(settings) as place:
-        followed = follow_tickets(database.begin, place, as_of, settings.deployed, settings.tracker.field_name)
-    return dg.MaterializeResult(
-        metadata=metadata.rows(followed.n_read, released=len(released))
-        | {
-            "changed": metadata.listing([f"{key}: {before} -> {now}" for key, before, now in followed.changed]),
-            "moved": metadata.listing([f"{before} is now {now}" for before, now in followed.moved]),
-            "fixes": metadata.listing([f"{key}: {what}" for key, what in followed.fixes]),
-            "to_look_at": metadata.listing([*unreadable, *followed.reported]),
-        }
-    )
+    followed = read_tickets(database, tracker, settings, context.partition_time_window.end)
+    return dg.MaterializeResult(metadata=about_following(followed), check_results=[everything_read(followed, alerts)])
 
 
 @dg.asset(
@@ -75,8 +78,9 @@ def fixes(context: dg.AssetExecutionContext, database: Database, settings: Setti
     with database.begin() as conn:
         found = fix_store.resolve_fixes(conn, as_of)
         first = {f.fix_id: look_of(f, settings.verify.looks[0]).after.end.date() for f in found}
-        plan_deployed(conn, found, first, settings.tracker.field_name)
         parked = fix_store.parked_claims(conn)
+    with planning(database, settings) as conn:
+        plan_deployed(conn, found, first, settings.tracker.field_name)
     names = ", ".join(f"{name} (deployment {deployment})" for deployment, name in parked) or "none"
     return dg.MaterializeResult(
         metadata=metadata.rows(len(found), parked=len(parked)) | {"claims_without_ticket": names}
@@ -246,7 +250,11 @@ class _Counter:
     check_specs=[filed_check("ticket_updates")],
 )
 def ticket_updates(
-    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, tracker: TrackerResource
+    context: dg.AssetExecutionContext,
+    database: Database,
+    settings: SettingsParam,
+    tracker: TrackerResource,
+    alerts: Alerts,
 ) -> dg.MaterializeResult:
     """The verdicts on their tickets: a comment each; closed where effective, reopened where not reduced."""
     as_of = context.partition_time_window.end
@@ -257,7 +265,7 @@ def ticket_updates(
     filed = file_plan(database, tracker, settings)
     return dg.MaterializeResult(
         metadata=about_filing(filed) | {"would_say": metadata.listing(would_say)},
-        check_results=[everything_filed(filed)],
+        check_results=[everything_filed(filed, alerts)],
     )
 
 

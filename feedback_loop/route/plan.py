@@ -56,6 +56,7 @@ def plan_tickets(
     policy: RoutePolicy,
     decided: EffectiveDecisions = UNDECIDED,
     facts: Mapping[str, TicketFacts] | None = None,
+    n_made: int = 0,
 ) -> TicketPlan:
     """Tickets to make this week, first things first.
 
@@ -68,6 +69,7 @@ def plan_tickets(
         decided: what people said: names, causes and with them routes; what is muted or merged gets no ticket, and
             merged patterns have one between them.
         facts: pattern_id -> what else its ticket tells; a pattern without any has a shorter ticket.
+        n_made: tickets that an earlier run of the week made; they count towards its limit.
     """
     states = {p.pattern_id: decided.correct(p) for p in patterns}
     served = {decided.stays(pattern_id) for pattern_id in has_ticket} | decided.muted | set(decided.merges)
@@ -80,7 +82,7 @@ def plan_tickets(
         if state.pattern_id in served or not _earns(state, row, policy):
             continue
         route, rank, name = ROUTES[state.likely_cause], int(row["rank"]), title(state.name)
-        if len(drafts) == policy.max_new_tickets:
+        if n_made + len(drafts) >= policy.max_new_tickets:
             held.append(HeldPattern(state.pattern_id, route, rank, name))
             continue
         known = (facts or {}).get(state.pattern_id, TicketFacts())

@@ -14,7 +14,7 @@ from typing import Any
 from feedback_loop.documents import Block, Bullets, Document, Heading, Inline, Link, Note, Paragraph, Quote, Text
 from feedback_loop.records import Cause, PatternState
 from feedback_loop.redaction import visible
-from feedback_loop.rendering import fit, title
+from feedback_loop.rendering import fit
 from feedback_loop.route import visibility, words
 from feedback_loop.route.facts import TicketFacts, TrendWeek, per_1000
 from feedback_loop.route.policy import RoutePolicy
@@ -83,8 +83,9 @@ def ticket_body(
 
 def _problem(state: PatternState, facts: TicketFacts) -> tuple[Block, ...]:
     described = visible(state.description, 300) if facts.card_source == "claude" else ""
-    name = visible(state.name, 200) or title("")
-    return (Paragraph((Text(described or f"Several users report the same failure. {_sentence(name)}"),)),)
+    return (
+        Paragraph((Text(described or "Several users report the same failure, in words like those of the title."),)),
+    )
 
 
 def _impact(state: PatternState, row: Row, facts: TicketFacts) -> tuple[Inline, ...]:

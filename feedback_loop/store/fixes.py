@@ -25,8 +25,11 @@ with claims as (
            coalesce(t.detector_version, p.detector_version) as detector_version
     from feedback_loop.deployments d
     cross join lateral unnest(d.fixes) as claim(name)
-    left join feedback_loop.tickets t on t.application = d.application
-        and (t.ticket_key = claim.name or claim.name = any(t.old_keys))
+    left join lateral (  -- a name that is one now comes before one that was, a younger ticket before an older
+        select * from feedback_loop.tickets t
+        where t.application = d.application and (t.ticket_key = claim.name or claim.name = any(t.old_keys))
+        order by t.ticket_key = claim.name desc, t.ticket_number desc limit 1
+    ) t on true
     left join feedback_loop.patterns p on p.application = d.application and p.pattern_id = claim.name
     where d.rollout_share >= :share and d.deployed_at < :as_of and coalesce(t.pattern_id, p.pattern_id) is not null
 )

@@ -184,7 +184,9 @@ def _of(ticket: Ticket) -> sa.Update:
 def list_tickets(conn: Connection, application: str | None = None) -> list[dict[str, Any]]:
     """Tickets with their pattern and the newest verdict on it or on a fix of the ticket, by number."""
     query = """
-        select t.application, t.ticket_key, t.ticket_number, t.status, t.route, t.priority, t.title, t.pattern_id,
+        select t.application, t.ticket_number,
+               coalesce(t.ticket_key, case when t.status = 'waiting' then 'W-' || t.ticket_number end) as ticket_key,
+               t.status, t.route, t.priority, t.title, t.pattern_id,
                t.created_week, t.tracker, t.status_name, t.resolution, t.duplicate_of, t.problem,
                v.verdict, v.as_of as verdict_as_of
         from feedback_loop.tickets t

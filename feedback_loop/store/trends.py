@@ -4,6 +4,7 @@ Belongs here: SQL that reads several weeks of one pattern. Does not belong here:
 what is said of them (`route/`).
 """
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import pandas as pd
@@ -18,14 +19,16 @@ _TREND = """
 select r.week, coalesce(w.n_occurrences, 0) as n_occurrences, coalesce(w.n_sessions, 0) as n_sessions,
        coalesce(w.affected, 0.0) as affected, e.exposures
 from feedback_loop.week_runs r
-left join feedback_loop.pattern_weeks w
-     on (w.application, w.week, w.pattern_id) = (r.application, r.week, :pattern_id)
+left join (select week, sum(n_occurrences)::bigint as n_occurrences, sum(n_sessions)::bigint as n_sessions,
+                  sum(affected) as affected
+           from feedback_loop.pattern_weeks
+           where application = :application and pattern_id = any(:pattern_ids) group by 1) w using (week)
 left join (select application, week, sum(n_exposures) as exposures
            from feedback_loop.exposures where application = :application group by 1, 2) e
      on (e.application, e.week) = (r.application, r.week)
 where r.application = :application and r.week > :after and r.week <= :week and r.n_feedback > 0
   and r.week >= (select min(s.first_seen_week) from feedback_loop.pattern_states s
-                 where s.application = :application and s.pattern_id = :pattern_id)
+                 where s.application = :application and s.pattern_id = any(:pattern_ids))
 order by r.week
 """
 
@@ -33,7 +36,7 @@ _VERSIONS = """
 select n.prompt_name, n.prompt_version, count(*) as n_events
 from feedback_loop.pattern_memberships m
 join feedback_loop.negative_feedback n using (application, week, interaction_id)
-where m.application = :application and m.week = :week and m.pattern_id = :pattern_id and not m.is_inferred
+where m.application = :application and m.week = :week and m.pattern_id = any(:pattern_ids) and not m.is_inferred
 group by 1, 2 order by 3 desc, 1, 2
 """
 
@@ -47,7 +50,7 @@ left join (
                (n.occurred_at at time zone 'UTC')::date as date, n.weight
         from feedback_loop.pattern_memberships m
         join feedback_loop.negative_feedback n using (application, week, interaction_id)
-        where m.application = :application and m.week = :week and m.pattern_id = :pattern_id and not m.is_inferred
+        where m.application = :application and m.week = :week and m.pattern_id = any(:pattern_ids) and not m.is_inferred
         order by n.session_key, (n.occurred_at at time zone 'UTC')::date, n.prompt_name, n.prompt_version, n.weight
     ) sessions group by 1
 ) d using (date)
@@ -71,8 +74,12 @@ where application = :application and interaction_id = any(:ids)
 """
 
 
-def read_trend(conn: Connection, application: str, pattern_id: str, week: date, n_weeks: int) -> pd.DataFrame:
-    """A pattern's weeks that ran, oldest first, none before it was first seen.
+def read_trend(
+    conn: Connection, application: str, pattern_ids: Sequence[str], week: date, n_weeks: int
+) -> pd.DataFrame:
+    """The weeks that ran of a pattern and of those merged into it, oldest first, none before it was first seen.
+
+    A session that two of them hit in a week from before their merge counts twice.
 
     Returns:
         Columns week, n_occurrences, n_sessions, affected (weighted sessions), exposures (NaN: none were recorded). A
@@ -80,20 +87,20 @@ def read_trend(conn: Connection, application: str, pattern_id: str, week: date, 
         out, for silence is not zero.
     """
     after = week - timedelta(weeks=n_weeks)
-    parameters = {"application": application, "pattern_id": pattern_id, "week": week, "after": after}
+    parameters = {"application": application, "pattern_ids": list(pattern_ids), "week": week, "after": after}
     frame = read_frame(conn, _TREND, parameters)
     return frame.astype({"affected": "float64", "exposures": "float64"})
 
 
-def read_daily(conn: Connection, application: str, pattern_id: str, week: date) -> pd.DataFrame:
+def read_daily(conn: Connection, application: str, pattern_ids: Sequence[str], week: date) -> pd.DataFrame:
     """A pattern's days of one week with exposures: date, affected (weighted sessions), exposures."""
-    parameters = {"application": application, "pattern_id": pattern_id, "week": week}
+    parameters = {"application": application, "pattern_ids": list(pattern_ids), "week": week}
     return read_frame(conn, _DAILY, parameters).astype({"affected": "float64", "exposures": "float64"})
 
 
-def read_versions(conn: Connection, application: str, pattern_id: str, week: date) -> pd.DataFrame:
+def read_versions(conn: Connection, application: str, pattern_ids: Sequence[str], week: date) -> pd.DataFrame:
     """The prompt versions whose answers the week's members complain of: prompt_name, prompt_version, n_events."""
-    return read_frame(conn, _VERSIONS, {"application": application, "pattern_id": pattern_id, "week": week})
+    return read_frame(conn, _VERSIONS, {"application": application, "pattern_ids": list(pattern_ids), "week": week})
 
 
 def read_week(conn: Connection, application: str, week: date) -> tuple[int, float | None]:
