@@ -54,7 +54,7 @@ def follow_tickets(
             tickets = [t for t in ledger.load_tickets(conn, tracker=tracker.name) if t.ref is not None]
             done_since = ledger.done_since(conn)
         read = _read(tracker, tickets, followed)
-        states = {key: _dated(state, done_since.get(key, as_of - _MOMENT)) for key, state in read.items()}
+        states = {key: _dated(state, done_since.get(key, as_of) - _MOMENT) for key, state in read.items()}
         with begin() as conn:
             current = [_store(conn, ticket, states, as_of, followed) for ticket in tickets if _key(ticket) in states]
             elsewhere = _answer(conn, current, states, tracker.name, as_of, followed)
