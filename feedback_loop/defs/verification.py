@@ -81,9 +81,11 @@ def fixes(context: dg.AssetExecutionContext, database: Database, settings: Setti
         parked = fix_store.parked_claims(conn)
     with planning(database, settings) as conn:
         plan_deployed(conn, found, first, settings.tracker.field_name)
+        would_say = planned_words(conn, settings)
     names = ", ".join(f"{name} (deployment {deployment})" for deployment, name in parked) or "none"
     return dg.MaterializeResult(
-        metadata=metadata.rows(len(found), parked=len(parked)) | {"claims_without_ticket": names}
+        metadata=metadata.rows(len(found), parked=len(parked))
+        | {"claims_without_ticket": names, "would_say": metadata.listing(would_say)}
     )
 
 
