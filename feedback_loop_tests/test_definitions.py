@@ -129,6 +129,7 @@ def test_each_check_belongs_to_an_asset_that_exists(specs: dict[str, dg.AssetSpe
     assert sorted(filed) == ["ticket_updates", "tickets"]
     assert {key.name for key in keys} == {
         "everything_filed",
+        "everything_read",
         "denominator_present",
         "feedback_arrived",
         "no_late_facts",

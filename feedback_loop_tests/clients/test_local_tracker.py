@@ -134,8 +134,12 @@ def test_a_person_ends_it_otherwise(tracker: LocalTracker, said: str) -> None:
 
 
 def test_a_waiting_ticket_is_released_by_a_word_in_its_file(tracker: LocalTracker) -> None:
-    waiting = replace(ticket(), status="waiting")
-    tracker.create(waiting)
-    assert status(tracker, FL_1) == "waiting"
-    edit(tracker, "status: waiting", "status: released")
-    assert status(tracker, FL_1) == "planned"
+    waits, ref = LocalTracker(tracker.directory, prefix="W", released="planned"), TicketRef("W-1", "W-1")
+    assert waits.create(replace(ticket(), status="waiting")) == ref
+    assert status(waits, ref) == "waiting"
+    edit(waits, "status: waiting", "status: released", "W-1")
+    assert status(waits, ref) == "planned"
+    tracker.create(ticket())
+    for _ in range(2):
+        waits.discard(ticket())
+    assert [path.name for path in tracker.directory.iterdir()] == ["FL-1.md"]
