@@ -243,9 +243,9 @@ class JiraTracker:
             return
         with _reading(ref.ticket_key):
             fields = self._wire.get(_path(ref), "fields", {"fields": "attachment"})["fields"]
-            there = {(a["filename"], a["size"]) for a in fields.get("attachment") or []}
+            there = {a["filename"] for a in fields.get("attachment") or []}
         for picture in attachments:
-            if (picture.name, len(picture.png)) not in there:
+            if picture.name not in there:
                 self._wire.attach(f"{_path(ref)}/attachments", picture.name, picture.png)
 
     def _said_at(self, ref: TicketRef, reference: str) -> datetime | None:

@@ -27,7 +27,8 @@ def lock_ledger(conn: Connection) -> None:
 
 
 def lock_tracker(conn: Connection) -> None:
-    """Wait until no other process writes to the tracker; held until the transaction ends."""
+    """Wait until no other process writes to the tracker; held until the transaction ends, however long Jira takes."""
+    conn.execute(sa.select(sa.func.set_config("idle_in_transaction_session_timeout", "0", True)))
     conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_TRACKER_LOCK)))
 
 
