@@ -243,7 +243,8 @@ class JiraTracker:
             return
         with _reading(ref.ticket_key):
             fields = self._wire.get(_path(ref), "fields", {"fields": "attachment"})["fields"]
-            there = {a["filename"] for a in fields.get("attachment") or []}
+            files = fields.get("attachment") or []
+            there = {a["filename"] for a in files if jira_fields.account_id(a.get("author")) == self._wire.account}
         for picture in attachments:
             if picture.name not in there:
                 self._wire.attach(f"{_path(ref)}/attachments", picture.name, picture.png)
