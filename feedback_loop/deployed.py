@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from feedback_loop.records import Fix, StatusChange, Ticket, TicketStatus, TrackerState, midnight
+from feedback_loop.records import Fix, midnight
+from feedback_loop.tracker import StatusChange, Ticket, TicketStatus, TrackerState
 
 NOT_FIXED: frozenset[TicketStatus] = frozenset({"wont_do", "duplicate", "cancelled", "gone"})
 """Statuses in which a ticket says nothing of a fix."""

@@ -11,9 +11,9 @@ from sqlalchemy import Engine
 from feedback_loop.cli import cli
 from feedback_loop.defs.doctor import Check, examine
 from feedback_loop.environment import Environment
-from feedback_loop.records import TicketRef
 from feedback_loop.store import tickets as ledger
 from feedback_loop.testing.jira_emulator import JiraEmulator
+from feedback_loop.tracker import TicketRef
 from feedback_loop_tests.factories import rows
 from feedback_loop_tests.store.test_tickets import ticket
 

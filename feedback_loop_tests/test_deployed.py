@@ -17,7 +17,8 @@ from feedback_loop.deployed import (
     resolve_deployed_at,
 )
 from feedback_loop.documents import plain
-from feedback_loop.records import Fix, StatusChange, Ticket, TrackerState
+from feedback_loop.records import Fix
+from feedback_loop.tracker import StatusChange, Ticket, TrackerState
 
 POLICY = DeployedPolicy()
 AS_OF = datetime(2026, 3, 2, tzinfo=UTC)

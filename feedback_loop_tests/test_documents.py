@@ -21,9 +21,9 @@ from feedback_loop.documents import (
     plain,
     to_json,
 )
-from feedback_loop.records import TicketEvent
 from feedback_loop.store import ticket_events
 from feedback_loop.store import tickets as ledger
+from feedback_loop.tracker import TicketEvent
 from feedback_loop_tests.factories import APPLICATION
 from feedback_loop_tests.store.test_tickets import ticket
 

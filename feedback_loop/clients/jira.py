@@ -1,6 +1,6 @@
 """Jira as the tracker: Cloud (API v3, documents) and Data Center (API v2, wiki markup).
 
-Belongs here: the verbs of `records.Tracker`, each a few requests of which every one may be lost and repeated. Does not
+Belongs here: the verbs of `tracker.Tracker`, each a few requests of which every one may be lost and repeated. Does not
 belong here: the ledger that makes a ticket once (`store/tickets.py`), single requests (`jira_wire.py`).
 
 Jira has no idempotency keys. So an issue carries a label from its first moment on by which it is found again, a comment
@@ -24,9 +24,9 @@ from feedback_loop.clients.jira_wire import JiraWire, there
 from feedback_loop.clients.jira_workflow import choose_transition
 from feedback_loop.documents import Block, Document, Paragraph, Text
 from feedback_loop.errors import NotFoundError, TicketRefused, TrackerRefused, TrackerUnavailable
-from feedback_loop.records import Attachment, Finding, Ticket, TicketEvent, TicketRef, TrackerState
 from feedback_loop.rendering import MAX_CHARS, adf, fit, wiki
 from feedback_loop.route.policy import RouteTarget
+from feedback_loop.tracker import Attachment, Finding, Ticket, TicketEvent, TicketRef, TrackerState
 
 _log = logging.getLogger(__name__)
 _MAX_SEARCH_PAGES = 50

@@ -10,8 +10,8 @@ from urllib.parse import quote
 from feedback_loop.clients.jira_policy import JiraPolicy, plain_name
 from feedback_loop.clients.jira_wire import JiraWire
 from feedback_loop.errors import NotFoundError
-from feedback_loop.records import Finding
 from feedback_loop.route.policy import RouteTarget
+from feedback_loop.tracker import Finding
 
 _NEEDED = {
     "CREATE_ISSUES": "make issues",

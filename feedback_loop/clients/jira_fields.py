@@ -14,9 +14,9 @@ from typing import Any
 
 from feedback_loop.clients.jira_policy import JiraPolicy, plain_name
 from feedback_loop.errors import InputError
-from feedback_loop.records import StatusChange, Ticket, TicketEvent, TicketRef, TicketStatus, TrackerState
 from feedback_loop.rendering import title
 from feedback_loop.route.policy import RouteTarget
+from feedback_loop.tracker import StatusChange, Ticket, TicketEvent, TicketRef, TicketStatus, TrackerState
 
 LABEL = "feedback-loop"
 PROPERTY = "feedback-loop.pattern"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
-from feedback_loop.records import TicketStatus, check_between
+from feedback_loop.records import check_between
 from feedback_loop.route.policy import RouteTarget
+from feedback_loop.tracker import TicketStatus
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from feedback_loop.errors import InputError, TicketRefused
-from feedback_loop.records import Attachment, Finding, Ticket, TicketEvent, TicketRef, TicketStatus, TrackerState
 from feedback_loop.rendering import markdown
+from feedback_loop.tracker import Attachment, Finding, Ticket, TicketEvent, TicketRef, TicketStatus, TrackerState
 
 RELEASED = "released"
 """What a person writes as the status: of a ticket that waits, that it may go; of another, that its fix is out."""

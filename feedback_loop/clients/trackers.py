@@ -15,8 +15,8 @@ from feedback_loop.clients.jira_policy import JiraPolicy
 from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.environment import Environment
 from feedback_loop.errors import ConfigurationError
-from feedback_loop.records import Tracker
 from feedback_loop.route.policy import RouteTarget
+from feedback_loop.tracker import Tracker
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TrackerPolicy:
     Attributes:
         tracker: `local` for Markdown files, or `jira`.
         needs_release: new tickets wait as files until a person releases them.
-        is_dry_run: what would be made and said is listed, and nothing is written anywhere.
+        is_dry_run: what would be made and said is listed, and nothing is written to the tracker.
         jira: where in Jira.
     """
 

@@ -18,9 +18,9 @@ from sqlalchemy import Connection
 
 from feedback_loop.documents import plain
 from feedback_loop.errors import OutcomeUnknown, TicketRefused, TrackerRefused, TrackerUnavailable
-from feedback_loop.records import Attachment, Ticket, TicketEvent, TicketRef, Tracker
 from feedback_loop.store import ticket_events
 from feedback_loop.store import tickets as ledger
+from feedback_loop.tracker import Attachment, Ticket, TicketEvent, TicketRef, Tracker
 
 Begin = Callable[[], AbstractContextManager[Connection]]
 Pictures = Callable[[Ticket, TicketEvent | None], Sequence[Attachment]]

@@ -14,10 +14,11 @@ from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.defs.filing import Begin
 from feedback_loop.deployed import DeployedPolicy, FixChange, reconcile_fixes, resolve_deployed_at
 from feedback_loop.errors import InputError, NotFoundError, TicketRefused
-from feedback_loop.records import PatternDecision, Ticket, TicketStatus, Tracker, TrackerState
+from feedback_loop.records import PatternDecision
 from feedback_loop.route import plan_answers
 from feedback_loop.store import decisions, fixes, ticket_events
 from feedback_loop.store import tickets as ledger
+from feedback_loop.tracker import Ticket, TicketStatus, Tracker, TrackerState
 from feedback_loop.verify import METHOD_VERSION
 
 _Key = tuple[str, str]

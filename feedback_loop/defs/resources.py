@@ -29,9 +29,9 @@ from feedback_loop.errors import FeedbackLoopError
 from feedback_loop.llm import Embedder
 from feedback_loop.llm.analyst import Analyst
 from feedback_loop.llm.policy import AnalystPolicy
-from feedback_loop.records import Tracker
 from feedback_loop.store.engine import open_database
 from feedback_loop.store.vectors import check_embedding
+from feedback_loop.tracker import Tracker
 
 WAITING = "W"
 """Waiting tickets are called `W-<number>`: the tracker gives them their key when they go."""

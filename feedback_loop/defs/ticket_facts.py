@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 
 from feedback_loop.charts import draw_trend
 from feedback_loop.decisions import EffectiveDecisions
-from feedback_loop.records import Attachment, PatternState, Ticket, TicketEvent, Window, monday_of
+from feedback_loop.records import PatternState, Window, monday_of
 from feedback_loop.route import TicketFacts, WeekNumbers
 from feedback_loop.route.facts import contradictions_of, lines_of, segments_of, trend_of
 from feedback_loop.route.numbers import numbers_key
 from feedback_loop.stats.rates import dispersion
 from feedback_loop.store import audits, cards, fixes, segments, trends
+from feedback_loop.tracker import Attachment, Ticket, TicketEvent
 
 TREND_WEEKS = 8  # told in a ticket
 CHART_WEEKS = 16  # drawn in its picture

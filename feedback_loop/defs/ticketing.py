@@ -22,10 +22,10 @@ from feedback_loop.defs.following import Followed, follow_tickets, read_releases
 from feedback_loop.defs.resources import Alerts, Database, TrackerResource
 from feedback_loop.defs.ticket_facts import draw_pictures
 from feedback_loop.errors import InputError, TicketRefused, TrackerRefused, TrackerUnavailable
-from feedback_loop.records import Attachment, Ticket, TicketEvent
 from feedback_loop.route import HeldPattern, TicketDraft
 from feedback_loop.store import decisions, ticket_events
 from feedback_loop.store import tickets as ledger
+from feedback_loop.tracker import Attachment, Ticket, TicketEvent
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from feedback_loop.config import Settings
 from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs.ticket_facts import gather_facts, gather_numbers
-from feedback_loop.records import Fix, Ticket, TicketEvent, Window
+from feedback_loop.records import Fix, Window
 from feedback_loop.route import (
     SILENT,
     UNJUDGED,
@@ -30,6 +30,7 @@ from feedback_loop.route import (
 )
 from feedback_loop.store import decisions, fixes, patterns, ticket_events, weeks
 from feedback_loop.store import tickets as ledger
+from feedback_loop.tracker import Ticket, TicketEvent
 from feedback_loop.verify import join_fixes
 
 

@@ -17,7 +17,8 @@ from datetime import datetime
 from typing import Literal
 
 from feedback_loop.decisions import EffectiveDecisions, effective_decisions
-from feedback_loop.records import PatternDecision, Ticket, TicketStatus, TrackerState
+from feedback_loop.records import PatternDecision
+from feedback_loop.tracker import Ticket, TicketStatus, TrackerState
 
 UNJUDGED: frozenset[TicketStatus] = frozenset({"cancelled"})
 """Statuses of tickets whose fixes get no look."""

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from feedback_loop.documents import Document, Paragraph, Text
-from feedback_loop.records import Ticket, TicketEvent, Window
+from feedback_loop.records import Window
 from feedback_loop.redaction import visible
 from feedback_loop.route import words
 from feedback_loop.route.updates import UpdatePolicy
 from feedback_loop.stats.rates import rate_ratio
+from feedback_loop.tracker import Ticket, TicketEvent
 
 Segment = tuple[str, str]
 _MOST_SEGMENTS = 5  # named in one comment

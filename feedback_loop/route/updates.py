@@ -12,9 +12,10 @@ from typing import Literal
 
 from feedback_loop.decisions import EffectiveDecisions
 from feedback_loop.documents import Document, Paragraph, Text, plain
-from feedback_loop.records import Fix, Ticket, TicketEvent, TicketStatus, check_between
+from feedback_loop.records import Fix, check_between
 from feedback_loop.redaction import visible
 from feedback_loop.route import words
+from feedback_loop.tracker import Ticket, TicketEvent, TicketStatus
 
 SILENT: frozenset[TicketStatus] = frozenset({"cancelled", "gone"})
 """Statuses of tickets on which nothing is said: until they are reopened, or for ever."""

@@ -15,9 +15,10 @@ from math import inf
 from typing import Literal
 
 from feedback_loop.documents import Document, Paragraph, Text
-from feedback_loop.records import NOT_REDUCED, Fix, Ticket, TicketEvent, Verification
+from feedback_loop.records import NOT_REDUCED, Fix, Verification
 from feedback_loop.route import words
 from feedback_loop.route.updates import ENDED_BY_PEOPLE, SILENT, UpdatePolicy
+from feedback_loop.tracker import Ticket, TicketEvent
 
 Key = tuple[str, str]
 _Step = tuple[Literal["comment", "reopen", "close"], str]

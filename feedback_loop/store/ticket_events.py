@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
 from feedback_loop.documents import from_json, to_json
-from feedback_loop.records import TicketEvent
 from feedback_loop.store.tables import ticket_events, tickets
+from feedback_loop.tracker import TicketEvent
 
 _SILENT = ("gone", "cancelled")  # nothing is said there any more
 

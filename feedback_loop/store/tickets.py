@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
 from feedback_loop.documents import from_json, to_json
-from feedback_loop.records import Ticket, TicketRef, TrackerState
 from feedback_loop.store.tables import tickets
+from feedback_loop.tracker import Ticket, TicketRef, TrackerState
 
 _LEDGER_LOCK = 0x666C_6C65  # one writer of the ledger at a time, so that numbers have no gaps
 _TRACKER_LOCK = 0x666C_7472  # one writer of the tracker at a time, so that nothing is made twice

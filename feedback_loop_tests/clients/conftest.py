@@ -1,11 +1,11 @@
-"""A tracker on an emulated Jira, Cloud and Data Center in turn; in the end nothing was sent that a Jira would refuse."""
+"""A tracker on an emulated Jira, Cloud and Data Center in turn; in the end nothing was sent that it refused."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from feedback_loop.clients.jira import JiraTracker
-from feedback_loop.records import TicketRef
+from feedback_loop.tracker import TicketRef
 from feedback_loop_tests.clients.jira_world import TICKET, World, open_world
 
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from feedback_loop.clients.jira import JiraTracker
 from feedback_loop.clients.jira_policy import JiraPolicy
 from feedback_loop.documents import plain
-from feedback_loop.records import Attachment, TicketEvent, TicketRef, TrackerState
 from feedback_loop.route.policy import RouteTarget
 from feedback_loop.testing.jira_emulator import Issue, JiraEmulator
+from feedback_loop.tracker import Attachment, TicketEvent, TicketRef, TrackerState
 from feedback_loop_tests.store.test_tickets import ticket as make_ticket
 
 TICKET = make_ticket(ticket_number=1, title="Broken links", priority=2)

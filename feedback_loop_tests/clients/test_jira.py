@@ -11,8 +11,8 @@ from feedback_loop.clients.jira import JiraTracker
 from feedback_loop.clients.jira_fields import label_of, reference_of
 from feedback_loop.documents import Heading, Quote, plain
 from feedback_loop.errors import TicketRefused, TrackerRefused, TrackerUnavailable
-from feedback_loop.records import TicketRef, Tracker
 from feedback_loop.route.policy import RouteTarget
+from feedback_loop.tracker import TicketRef, Tracker
 from feedback_loop_tests.clients.jira_world import ASSET_URL, CHART, TICKET, World, fetched, open_world, said, writes
 
 

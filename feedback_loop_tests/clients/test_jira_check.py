@@ -33,23 +33,25 @@ def test_each_problem_is_said_once(world: World) -> None:
         "triage": RouteTarget(components=("Chat", "Nope"), priorities={1: "P1", 2: "high"}),
     }
     with world.connect(targets=targets, deployed_field="customfield_1", link_type="Doppelgänger") as tracker:
-        problems = tracker.check()
-    assert problems == [
-        "Jira has no project 'NOPE', or hides it from this account",
-        "project FL has no issue type 'Epic'; it has Bug, Task, Story",
-        "in project FL, issue type Task, there is no priority 'P1'; there is Highest, High, Medium, Low, Lowest",
-        "in project FL, issue type Task, there is no component 'Nope'; there is Chat, Search",
-        "Jira has no link type 'Doppelgänger': duplicates cannot be linked",
-        "Jira has no field 'customfield_1': when a fix was deployed cannot be read from it",
+        found = tracker.check()
+    without, there = ": tickets go without it", "in project FL, issue type Task, there is no"
+    assert [(finding.text, finding.is_fatal) for finding in found] == [
+        ("Jira has no project 'NOPE', or hides it from this account", True),
+        ("project FL has no issue type 'Epic'; it has Bug, Task, Story", True),
+        (f"{there} priority 'P1'; there is Highest, High, Medium, Low, Lowest{without}", False),
+        (f"{there} component 'Nope'; there is Chat, Search{without}", False),
+        ("Jira has no link type 'Doppelgänger': duplicates cannot be linked", False),
+        ("Jira has no field 'customfield_1': when a fix was deployed cannot be read from it", True),
     ]
 
 
 @pytest.mark.parametrize("personality", PERSONALITIES)
 def test_a_screen_that_lacks_fields_says_what_that_costs(personality: str) -> None:
     with open_world(personality, fields_on_screen={"description"}) as world, world.connect() as tracker:
-        assert tracker.check() == [
-            "in project FL, issue type Task, the field 'labels' is not on the screen: no ticket can be made without it",
-            "in project FL, issue type Task, the field 'priority' is not on the screen: tickets go without it",
+        where, is_not = "in project FL, issue type Task, the field", "is not on the screen"
+        assert [(finding.text, finding.is_fatal) for finding in tracker.check()] == [
+            (f"{where} 'labels' {is_not}: no ticket can be made without it", True),
+            (f"{where} 'priority' {is_not}: tickets go without it", False),
         ]
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from feedback_loop.clients import jira_fields
 from feedback_loop.clients.jira_policy import JiraPolicy
 from feedback_loop.errors import InputError
-from feedback_loop.records import TicketEvent, TicketStatus, TrackerState
 from feedback_loop.route.policy import RouteTarget
+from feedback_loop.tracker import TicketEvent, TicketStatus, TrackerState
 from feedback_loop_tests.store.test_tickets import event, ticket
 
 POLICY = JiraPolicy(project="FL", deployed_field="customfield_10042")

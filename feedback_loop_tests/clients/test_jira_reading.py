@@ -8,7 +8,7 @@ import pytest
 from feedback_loop.clients.jira import JiraTracker
 from feedback_loop.clients.jira_policy import JiraPolicy
 from feedback_loop.errors import ConfigurationError, InputError, TrackerRefused, TrackerUnavailable
-from feedback_loop.records import TicketRef
+from feedback_loop.tracker import TicketRef
 from feedback_loop_tests.clients.jira_world import TICKET, World, fetched, open_world, said, writes
 
 

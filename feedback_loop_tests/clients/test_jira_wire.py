@@ -18,9 +18,9 @@ from feedback_loop.clients.jira_fields import reference_of
 from feedback_loop.clients.jira_policy import JiraPolicy
 from feedback_loop.clients.jira_wire import JiraWire
 from feedback_loop.errors import OutcomeUnknown, TicketRefused, TrackerRefused, TrackerUnavailable, TransientError
-from feedback_loop.records import TicketRef
 from feedback_loop.testing.jira_emulator import FAULTS
 from feedback_loop.testing.loopback import Loopback
+from feedback_loop.tracker import TicketRef
 from feedback_loop_tests.clients.jira_world import CHART, TICKET, World, open_world, said
 
 WRITES = ("create", "property.put", "remotelink", "attachment", "comment.add", "transition.do", "link")

@@ -8,7 +8,7 @@ import pytest
 
 from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.errors import InputError, TicketRefused
-from feedback_loop.records import Attachment, TicketRef
+from feedback_loop.tracker import Attachment, TicketRef
 from feedback_loop_tests.contracts.test_tracker import CHART, event, status, ticket
 
 FL_1 = TicketRef("FL-1", "FL-1")

@@ -12,7 +12,7 @@ import pytest
 from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.documents import plain
 from feedback_loop.errors import TicketRefused
-from feedback_loop.records import Attachment, Ticket, TicketEvent, TicketRef, Tracker
+from feedback_loop.tracker import Attachment, Ticket, TicketEvent, TicketRef, Tracker
 from feedback_loop_tests.clients.jira_world import open_world
 from feedback_loop_tests.store.test_tickets import ticket as make_ticket
 

@@ -17,10 +17,11 @@ from feedback_loop.defs.filing import Filed, apply_plan
 from feedback_loop.defs.following import Followed, follow_tickets
 from feedback_loop.deployed import DeployedPolicy
 from feedback_loop.documents import plain
-from feedback_loop.records import Attachment, Fix, Ticket, TicketEvent, Tracker
+from feedback_loop.records import Fix
 from feedback_loop.store import fixes, ticket_events
 from feedback_loop.store import tickets as ledger
 from feedback_loop.testing.jira_emulator import Issue, JiraEmulator
+from feedback_loop.tracker import Attachment, Ticket, TicketEvent, Tracker
 from feedback_loop_tests.clients import jira_world
 from feedback_loop_tests.factories import APPLICATION, W1, rows
 from feedback_loop_tests.store.test_patterns import save, state

@@ -15,11 +15,11 @@ from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.defs.resources import Alerts
 from feedback_loop.defs.ticketing import everything_filed
 from feedback_loop.errors import TrackerUnavailable
-from feedback_loop.records import Ticket, TicketRef
 from feedback_loop.store import fixes
 from feedback_loop.store import tickets as ledger
 from feedback_loop.store.engine import create_engine
 from feedback_loop.testing.jira_emulator import Issue
+from feedback_loop.tracker import Ticket, TicketRef
 from feedback_loop_tests.defs.ledger_world import JiraLedger, LedgerWorld, comments, moves, open_ledger
 from feedback_loop_tests.factories import import_records, make_deployment, rows
 from feedback_loop_tests.store.test_tickets import NOW

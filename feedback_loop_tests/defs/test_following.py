@@ -12,10 +12,11 @@ from sqlalchemy import Engine
 
 from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.defs.tracking import judged_fixes, plan_merges
-from feedback_loop.records import Fix, TicketRef, Verification
+from feedback_loop.records import Fix, Verification
 from feedback_loop.store import decisions, fixes
 from feedback_loop.store.engine import create_engine
 from feedback_loop.testing.jira_emulator.catalogue import DEPLOYED_AT
+from feedback_loop.tracker import TicketRef
 from feedback_loop.verify import METHOD_VERSION
 from feedback_loop_tests.conftest import make_database
 from feedback_loop_tests.defs.ledger_world import JiraLedger, LedgerWorld, comments, moves, open_ledger

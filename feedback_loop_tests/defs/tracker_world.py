@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
 from PIL import Image
@@ -23,10 +23,10 @@ from feedback_loop.defs.filing import Filed, apply_plan
 from feedback_loop.defs.following import Followed, follow_tickets
 from feedback_loop.deployed import DeployedPolicy
 from feedback_loop.documents import plain
-from feedback_loop.records import Attachment, Ticket, TicketEvent
 from feedback_loop.store import ticket_events
 from feedback_loop.store import tickets as ledger
 from feedback_loop.testing.jira_emulator import Issue, JiraEmulator
+from feedback_loop.tracker import Attachment, Ticket, TicketEvent
 from feedback_loop_tests.factories import W1, rows
 from feedback_loop_tests.store import test_patterns as patterns
 from feedback_loop_tests.store.test_tickets import NOW
@@ -90,6 +90,9 @@ def connect(
     )
 
 
+T = TypeVar("T")
+
+
 @dataclass
 class FilingWorld:
     """A database and a Jira; time is Jira's, and passes only where something waits for it."""
@@ -115,7 +118,7 @@ class FilingWorld:
             timeout_s, lambda jira: follow_tickets(self.engine.begin, jira, self.jira.now, policy, "Deployed at")
         )
 
-    def _call(self, timeout_s: float, what: Callable[[JiraTracker], Any]) -> Any:
+    def _call(self, timeout_s: float, what: Callable[[JiraTracker], T]) -> T:
         n_before = len(self.jira.requests)
         try:
             with self.connect(timeout_s) as tracker:

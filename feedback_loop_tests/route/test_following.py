@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback_loop.decisions import effective_decisions
-from feedback_loop.records import DecisionKind, PatternDecision, Ticket, TicketStatus, TrackerState
+from feedback_loop.records import DecisionKind, PatternDecision
 from feedback_loop.route import Answers, plan_answers
+from feedback_loop.tracker import Ticket, TicketStatus, TrackerState
 from feedback_loop_tests.route.test_updates import ticket
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

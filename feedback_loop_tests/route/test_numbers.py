@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedback_loop.records import Ticket, TicketEvent
 from feedback_loop.route import UpdatePolicy, WeekNumbers, plan_progress_comments
+from feedback_loop.tracker import Ticket, TicketEvent
 from feedback_loop_tests.route.test_updates import KEY, ticket, words
 
 W1 = date(2026, 1, 5)

@@ -8,8 +8,9 @@ import pytest
 
 from feedback_loop.decisions import effective_decisions
 from feedback_loop.documents import Document, Heading, Paragraph, Quote, plain
-from feedback_loop.records import Fix, PatternDecision, Ticket, TicketStatus
+from feedback_loop.records import Fix, PatternDecision
 from feedback_loop.route import UpdatePolicy, plan_deployed_comments, plan_duplicates
+from feedback_loop.tracker import Ticket, TicketStatus
 
 AS_OF = datetime(2026, 3, 2, tzinfo=UTC)
 KEY = ("shop", "p1")

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback_loop.documents import Paragraph, Text
-from feedback_loop.records import NOT_REDUCED, Ticket, TicketEvent, TicketStatus, Verdict, Verification
+from feedback_loop.records import NOT_REDUCED, Verdict, Verification
 from feedback_loop.route import Reopening, UpdatePolicy, plan_verdict_events, verdict_document, verdict_sentence
+from feedback_loop.tracker import Ticket, TicketEvent, TicketStatus
 from feedback_loop_tests.route.test_updates import AS_OF, FIX, KEY, ticket, words
 
 POLICY = UpdatePolicy()

@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Engine
 
 from feedback_loop.decisions import effective_decisions
 from feedback_loop.errors import FeedbackLoopError, InputError, NotFoundError
-from feedback_loop.records import DecisionKind, PatternDecision, TicketRef
+from feedback_loop.records import DecisionKind, PatternDecision
 from feedback_loop.redaction import visible
 from feedback_loop.store import decisions
 from feedback_loop.store import tickets as ledger
+from feedback_loop.tracker import TicketRef
 from feedback_loop_tests.factories import APPLICATION, W1, W2, rows
 from feedback_loop_tests.store.test_patterns import save, state
 from feedback_loop_tests.store.test_tickets import ticket

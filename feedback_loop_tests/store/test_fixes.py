@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from feedback_loop.deployed import DeployedAt, reconcile_fixes
-from feedback_loop.records import Fix, TicketRef, Verification
+from feedback_loop.records import Fix, Verification
 from feedback_loop.store import fixes
 from feedback_loop.store import tickets as ledger
+from feedback_loop.tracker import TicketRef
 from feedback_loop_tests.factories import APPLICATION, W1, import_records, make_deployment
 from feedback_loop_tests.store.test_patterns import save, state
 from feedback_loop_tests.store.test_tickets import ticket

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Engine
 
 from feedback_loop.documents import plain
-from feedback_loop.records import Ticket, TicketEvent, TicketRef, TrackerState
 from feedback_loop.store import ticket_events
 from feedback_loop.store import tickets as ledger
+from feedback_loop.tracker import Ticket, TicketEvent, TicketRef, TrackerState
 from feedback_loop_tests.factories import APPLICATION, W1, W2, rows
 
 NOW = datetime(2026, 1, 12, tzinfo=UTC)
