@@ -83,9 +83,7 @@ def ticket_body(
 
 def _problem(state: PatternState, facts: TicketFacts) -> tuple[Block, ...]:
     described = visible(state.description, 300) if facts.card_source == "claude" else ""
-    return (
-        Paragraph((Text(described or "Several users report the same failure, in words like those of the title."),)),
-    )
+    return (Paragraph((Text(described or "Several users report the failure that the title names."),)),)
 
 
 def _impact(state: PatternState, row: Row, facts: TicketFacts) -> tuple[Inline, ...]:

@@ -114,11 +114,11 @@ def test_a_suggestion_is_marked_as_one() -> None:
     assert "A language model could not be asked: budget: nothing is left." in words(body(asked))
 
 
-def test_a_models_description_is_the_problem_else_the_name() -> None:
+def test_a_models_description_is_the_problem_else_the_title_is() -> None:
     assert words(body(changed(card_source="claude"), description="Links lead nowhere.")).startswith(
         "Links lead nowhere.\n"
     )
-    assert words(body()).startswith("Several users report the same failure. Links are broken.\n")
+    assert words(body()).startswith("Several users report the failure that the title names.\n")
 
 
 def test_a_model_limitation_and_a_triage_say_so() -> None:
@@ -226,6 +226,4 @@ def test_what_users_write_does_nothing_in_a_ticket(text: str) -> None:
 
 
 def test_a_pattern_without_facts_has_a_ticket_too() -> None:
-    assert "Several users report the same failure. Unnamed failure pattern." in words(
-        body(TicketFacts(), name="\u200b")
-    )
+    assert "Several users report the failure that the title names." in words(body(TicketFacts(), name="\u200b"))
