@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from feedback_loop.testing.jira_emulator import JiraEmulator
 
 _DEMO_KEY, _DEMO_TOKEN, _DEMO_EMAIL = "sk-ant-demo", "demo-token", "feedback-loop@example.com"
+_DEV_URL = "http://127.0.0.1:3000"  # where `feedback-loop dev` serves Dagster by itself
 _TARGETS: dict[Cause, RouteTarget] = {"model": RouteTarget(project="MODEL")}
 
 
@@ -71,6 +72,8 @@ def demo_surroundings(analyst: str, tracker: str, start: datetime) -> Iterator[S
         start: of the demo's first week.
     """
     settings, jira = load_settings(read_environment()), None
+    if settings.dagster_url is None:
+        settings = settings.model_copy(update={"dagster_url": _DEV_URL})
     with ExitStack() as stack:
         # The emulators are web servers: imported only where one is wanted.
         if analyst == "anthropic-emulator":
