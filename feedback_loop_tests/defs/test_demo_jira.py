@@ -31,7 +31,9 @@ def test_three_weeks_of_the_demo_in_jira(short_dir: Path, monkeypatch: pytest.Mo
         assert len(told) > 0
         assert {key.partition("-")[0] for key in told} <= {"FL", "MODEL"}
         assert jira.refused == []
-        assert {issue.key: jira.active_content(issue.key) for issue in jira.issues} == {key: [] for key in told}
+        assert {issue.key: jira.active_content(issue.key, ["127.0.0.1"]) for issue in jira.issues} == {
+            key: [] for key in told
+        }
         assert all(issue.attachments and issue.fields["description"] for issue in jira.issues)
         assert jira.now >= SETTINGS.week_start(3) > datetime(2000, 1, 1, tzinfo=UTC)
     pages = {path.name: path.read_text(encoding="utf-8") for path in (home / "demo" / "tickets").iterdir()}
