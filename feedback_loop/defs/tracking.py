@@ -28,7 +28,7 @@ from feedback_loop.route import (
     plan_tickets,
     plan_verdict_events,
 )
-from feedback_loop.store import decisions, fixes, patterns, ticket_events, weeks
+from feedback_loop.store import decisions, fixes, patterns, switching, ticket_events, weeks
 from feedback_loop.store import tickets as ledger
 from feedback_loop.tracker import Ticket, TicketEvent
 from feedback_loop.verify import join_fixes
@@ -44,7 +44,11 @@ class WeekPlan:
 
 
 def plan_week_tickets(conn: Connection, week: date, settings: Settings) -> WeekPlan:
-    """Write the week's new tickets into the ledger, for applications whose newest week this is."""
+    """Write the week's new tickets into the ledger, for applications whose newest week this is.
+
+    Tickets of earlier weeks that no tracker holds yet go to the tracker of today.
+    """
+    switching.take_along(conn, settings.tracker.tracker)
     planned, decided = WeekPlan(), decisions.load_effective(conn)
     for application in weeks.list_applications(conn, Window.of_week(week)):
         said = decided.get(application, UNDECIDED)

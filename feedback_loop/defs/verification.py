@@ -35,7 +35,7 @@ from feedback_loop.errors import PermanentError
 from feedback_loop.extract import extract_negatives
 from feedback_loop.llm import Embedder
 from feedback_loop.records import Fix, Verification, Window
-from feedback_loop.store import decisions, negatives, patterns, tables
+from feedback_loop.store import decisions, negatives, patterns, switching, tables
 from feedback_loop.store import fixes as fix_store
 from feedback_loop.store import tickets as ledger
 from feedback_loop.verify import METHOD_VERSION, Look, due_looks, look_of, pending_look, verify_look
@@ -264,9 +264,11 @@ def ticket_updates(
         plan_merges(conn)
         plan_verdicts(conn, as_of, settings.updates)
         would_say = planned_words(conn, settings)
+        elsewhere = switching.left_behind(conn, settings.tracker.tracker)
     filed = file_plan(database, tracker, settings)
+    left = metadata.listing([f"{key} ({name}): {n} not said there" for key, name, n in elsewhere])
     return dg.MaterializeResult(
-        metadata=about_filing(filed) | {"would_say": metadata.listing(would_say)},
+        metadata=about_filing(filed) | {"would_say": metadata.listing(would_say), "left_in_other_tracker": left},
         check_results=[everything_filed(filed, alerts)],
     )
 

@@ -125,6 +125,30 @@ def test_tickets_wait_as_files_until_a_person_lets_them_go(
         assert after == expected
 
 
+def test_what_no_tracker_holds_goes_along_to_another_and_what_one_holds_is_listed(
+    engine: Engine, tmp_path: Path, jira: JiraEmulator
+) -> None:
+    local = Settings(tracker=TrackerPolicy(needs_release=True))
+    with open_world(engine, tmp_path, settings=local) as world:
+        world.add(traffic(W1, failures=FAILURES))
+        world.loop.run_week(W1)
+        by_hand(world, 1, pytest.MonkeyPatch())
+        assert not world.loop.verify(BEGINNING).has_errors
+    with loop(engine, tmp_path, jira, needs_release=True) as world:
+        assert not world.loop.run_week(W1).has_errors
+        by_hand(world, 2, pytest.MonkeyPatch())
+        world.add([make_deployment(at(W2, 0), prompt_version="v2", fixes=["FL-1"])])
+        daily = world.loop.verify(BEGINNING + timedelta(days=1))
+        assert not daily.has_errors
+        assert (
+            daily.metadata["ticket_updates"]["left_in_other_tracker"].strip("- \n") == "FL-1 (local): 1 not said there"
+        )
+        tickets = {row["ticket_number"]: (row["tracker"], row["status"]) for row in world.rows("tickets")}
+    assert (tickets[1], tickets[2]) == (("local", "open"), ("jira", "open"))
+    assert {tickets[n] for n in tickets if n > 2} <= {("jira", "waiting")}
+    assert len(jira.issues) == 1
+
+
 def test_a_slip_of_the_pen_in_a_waiting_file_stops_nothing_else(
     engine: Engine, tmp_path: Path, jira: JiraEmulator
 ) -> None:
