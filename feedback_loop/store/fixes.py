@@ -25,10 +25,18 @@ with claims as (
            coalesce(t.detector_version, p.detector_version) as detector_version
     from feedback_loop.deployments d
     cross join lateral unnest(d.fixes) as claim(name)
-    left join lateral (  -- a name that is one now comes before one that was, a younger ticket before an older
+    left join lateral (  -- two trackers may have tickets of one name: what a claim meant once it means for ever
         select * from feedback_loop.tickets t
         where t.application = d.application and (t.ticket_key = claim.name or claim.name = any(t.old_keys))
-        order by t.ticket_key = claim.name desc, t.ticket_number desc limit 1
+        order by exists (
+            select from feedback_loop.fixes f
+            where f.application = d.application and f.fix_id = concat(
+                t.pattern_id, '@', d.prompt_name, '@', coalesce(d.prompt_version, d.deployment_id))
+        ) desc,
+        t.created_at <= d.deployed_at desc,  -- a ticket that was there before one that came later
+        t.ticket_key = claim.name desc,  -- a name that is one now before one that was
+        case when t.created_at <= d.deployed_at then -t.ticket_number else t.ticket_number end  -- the nearest
+        limit 1
     ) t on true
     left join feedback_loop.patterns p on p.application = d.application and p.pattern_id = claim.name
     where d.rollout_share >= :share and d.deployed_at < :as_of and coalesce(t.pattern_id, p.pattern_id) is not null
@@ -43,7 +51,8 @@ order by application, pattern_id, coalesce(prompt_version, deployment_id), promp
 def resolve_fixes(conn: Connection, as_of: datetime) -> list[Fix]:
     """Record every deployment known by `as_of` that names a ticket or pattern; returns all fixes by day.
 
-    A fix keeps the row it got first: a correction of the past is a new deployment record.
+    A fix keeps the row it got first, and a name the ticket that it meant then: a correction of the past is a new
+    deployment record. A ticket that was made after the deployment is meant only where no older one has the name.
     """
     for row in conn.execute(sa.text(_RESOLVE), {"share": _MAIN_SHARE, "as_of": as_of}).mappings():
         change = row["prompt_version"] or row["deployment_id"]

@@ -163,6 +163,45 @@ def test_a_deployment_may_name_a_ticket_by_a_key_that_it_had(conn: Connection, e
         assert fixes.parked_claims(later) == []
 
 
+def add_namesake(engine: Engine, pattern_id: str, made_on: datetime, key: str = "FL-1") -> None:
+    """Another tracker's ticket of the same name."""
+    with engine.begin() as conn:
+        made = ledger.add_ticket(conn, ticket(pattern_id, created_at=made_on), "jira")
+        ledger.confirm_ticket(conn, made, TicketRef(pattern_id, key))
+
+
+@pytest.mark.usefixtures("conn")
+@pytest.mark.parametrize(("made_on", "meant"), [(1, "p2"), (10, "p2"), (11, "p1")])
+def test_of_two_tickets_of_one_name_the_younger_that_was_there_is_meant(
+    engine: Engine, tmp_path: Path, made_on: int, meant: str
+) -> None:
+    add_namesake(engine, "p2", datetime(2026, 2, made_on, tzinfo=UTC))
+    import_records(engine, tmp_path, [make_deployment(at(10), prompt_version="v2", fixes=["FL-1"])])
+    with engine.begin() as later:
+        assert [f.pattern_id for f in resolve(later)] == [meant]
+
+
+@pytest.mark.usefixtures("conn")
+def test_a_claim_means_for_ever_what_it_meant_once(engine: Engine, tmp_path: Path) -> None:
+    ramp = [(at(10), 0.6), (at(17), 1.0)]
+    records = [
+        make_deployment(day, prompt_name="support", prompt_version="v2", rollout_share=share, fixes=["FL-1", "FL-9"])
+        for day, share in ramp
+    ]
+    import_records(engine, tmp_path, records)
+    with engine.begin() as first:
+        assert [f.pattern_id for f in resolve(first)] == ["p1"]
+    # Both were made before some record of the ramp, as far as their dates tell; FL-9 after all of it.
+    add_namesake(engine, "p2", datetime(2026, 2, 9, tzinfo=UTC))
+    add_namesake(engine, "p3", datetime(2026, 2, 20, tzinfo=UTC), key="FL-9")
+    with engine.begin() as later:
+        assert [f.pattern_id for f in resolve(later)] == ["p1", "p3"]
+    add_namesake(engine, "p4", datetime(2026, 2, 3, tzinfo=UTC), key="SUP-9")
+    with engine.begin() as later:
+        later.execute(sa.text("update feedback_loop.tickets set old_keys = '{FL-9}' where pattern_id = 'p4'"))
+        assert [f.pattern_id for f in resolve(later)] == ["p1", "p3"]
+
+
 def look(day: int, **fields: object) -> Verification:
     values: dict[str, object] = {
         "application": APPLICATION,
