@@ -48,7 +48,9 @@ class Filed:
         return [*([("every ticket", self.stopped)] if self.stopped else []), *self.refused, *self.unknown]
 
 
-def apply_plan(begin: Begin, tracker: Tracker, now: datetime, pictures: Pictures) -> Filed:
+def apply_plan(
+    begin: Begin, tracker: Tracker, now: Callable[[], datetime], pictures: Pictures, filed: Filed | None = None
+) -> Filed:
     """Make every planned ticket and carry out every planned event that is not confirmed yet.
 
     What is refused of one ticket does not stop the others. Rows of other trackers are left alone.
@@ -56,14 +58,15 @@ def apply_plan(begin: Begin, tracker: Tracker, now: datetime, pictures: Pictures
     Args:
         begin: opens a transaction; each confirmation is one, so that a killed run keeps what was confirmed.
         tracker: where to.
-        now: the time of the calls.
+        now: the clock; a run may wait long for another one, and for the tracker.
         pictures: drawn when they are wanted.
+        filed: to be filled; it says what was done where this raises, too.
 
     Raises:
         TrackerRefused: the tracker refuses everything; says why.
         TrackerUnavailable: it cannot be reached. What was done until then is confirmed.
     """
-    filed = Filed()
+    filed = filed or Filed()
     with begin() as guard:
         ledger.lock_tracker(guard)
         filing = _Filing(begin, tracker, now, pictures, filed)
@@ -78,7 +81,7 @@ def apply_plan(begin: Begin, tracker: Tracker, now: datetime, pictures: Pictures
 class _Filing:
     begin: Begin
     tracker: Tracker
-    now: datetime
+    now: Callable[[], datetime]
     pictures: Pictures
     filed: Filed
 
@@ -93,28 +96,32 @@ class _Filing:
 
     def _make(self, ticket: Ticket, attempted_at: datetime | None) -> None:
         if found := self.tracker.find(ticket):
-            self._confirm(ticket, found[0])
+            with self.begin() as conn:
+                ledger.note_attempt(conn, ticket, attempted_at or self.now())  # from then on, the sweeper looks
+                ledger.confirm_ticket(conn, ticket, found[0])
             self.filed.adopted.append(found[0].ticket_key)
             return
-        if attempted_at is not None and self.now < attempted_at + self.tracker.settles_after:
+        if attempted_at is not None and self.now() < attempted_at + self.tracker.settles_after:
             raise OutcomeUnknown(
                 f"sent at {attempted_at:%Y-%m-%d %H:%M} UTC without an answer; looked for again until "
                 f"{attempted_at + self.tracker.settles_after:%H:%M}, then sent once more"
             )
-        with self.begin() as conn:
-            ledger.note_attempt(conn, ticket, self.now)
+        self._note_attempt(ticket, self.now())
         try:
             ref = self.tracker.create(ticket)
-        except (TicketRefused, TrackerRefused, TrackerUnavailable):
-            with self.begin() as conn:
-                ledger.note_attempt(conn, ticket, attempted_at)  # this one surely was not made
+        except OutcomeUnknown:
+            self._note_attempt(ticket, self.now())  # the quiet period begins with the last word to the tracker
             raise
-        self._confirm(ticket, ref)
-        self.filed.made.append(ref.ticket_key)
-
-    def _confirm(self, ticket: Ticket, ref: TicketRef) -> None:
+        except (TicketRefused, TrackerRefused, TrackerUnavailable):
+            self._note_attempt(ticket, attempted_at)  # this one surely was not made
+            raise
         with self.begin() as conn:
             ledger.confirm_ticket(conn, ticket, ref)
+        self.filed.made.append(ref.ticket_key)
+
+    def _note_attempt(self, ticket: Ticket, at: datetime | None) -> None:
+        with self.begin() as conn:
+            ledger.note_attempt(conn, ticket, at)
 
     def complete_tickets(self) -> None:
         """Link and pictures of tickets that have none yet."""
@@ -130,7 +137,7 @@ class _Filing:
     def sweep(self) -> None:
         """Where a pattern has two tickets after all, the older one counts, and the other says so."""
         with self.begin() as conn:
-            young = ledger.attempted_since(conn, self.tracker.name, self.now - timedelta(days=SWEEP_DAYS))
+            young = ledger.attempted_since(conn, self.tracker.name, self.now() - timedelta(days=SWEEP_DAYS))
         for ticket in young:
             if ticket.ref is not None and ticket.status != "gone":
                 with self._one(ticket):
@@ -150,7 +157,7 @@ class _Filing:
         for extra in found[1:]:
             said = f"Made twice by accident. {kept.ticket_key} is the ticket that counts; please work on that one."
             event = TicketEvent(
-                ticket.application, ticket.pattern_id, f"extra:{extra.issue_id}", "comment", plain(said), self.now
+                ticket.application, ticket.pattern_id, f"extra:{extra.issue_id}", "comment", plain(said), self.now()
             )
             self.tracker.link_duplicate(extra, kept, event)
             self.filed.duplicates.append(extra.ticket_key)

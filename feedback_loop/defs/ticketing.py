@@ -58,12 +58,13 @@ def file_plan(database: Database, tracker: TrackerResource, settings: Settings) 
             decided = decisions.load_effective(conn, ticket.application).get(ticket.application, UNDECIDED)
             return draw_pictures(conn, ticket, decided.together(ticket.pattern_id), event)
 
+    filed = Filed()
     with as_dagster_failure():
         try:
             with tracker.open(settings) as place:
-                filed = apply_plan(database.transaction, place, tracker.now(), pictures)
+                apply_plan(database.transaction, place, tracker.now, pictures, filed)
         except (TrackerUnavailable, TrackerRefused) as error:
-            filed = Filed(stopped=str(error))
+            filed.stopped = str(error)
     filed.refused[:0] = refused
     return filed
 

@@ -45,7 +45,7 @@ def main(fatal: str, file: str, url: str, personality: str, server: str, now: st
     requests.Session.send = lambda session, request, **how: moments.send(session, request, **how)  # type: ignore[method-assign]
     at, engine = datetime.fromisoformat(now), create_engine(make_url(url))
     with connect(server, personality == "cloud", lambda: at, lambda _: None) as tracker:
-        apply_plan(engine.begin, tracker, at, pictures)
+        apply_plan(engine.begin, tracker, lambda: at, pictures)
 
 
 if __name__ == "__main__":

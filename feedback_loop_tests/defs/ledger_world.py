@@ -66,9 +66,9 @@ class LedgerWorld:
             ]
             ticket_events.plan_events(conn, events)
 
-    def file(self, engine: Engine | None = None) -> Filed:
+    def file(self, engine: Engine | None = None, into: Filed | None = None) -> Filed:
         """Carry out what is planned."""
-        return apply_plan((engine or self.engine).begin, self.tracker, self.clock(), _pictures)
+        return apply_plan((engine or self.engine).begin, self.tracker, self.clock, _pictures, into)
 
     def follow(self, as_of: datetime | None = None) -> Followed:
         """Read what people did."""

@@ -12,9 +12,10 @@ from sqlalchemy import Engine
 
 from feedback_loop.clients.jira_fields import label_of
 from feedback_loop.clients.local_tracker import LocalTracker
+from feedback_loop.defs.filing import Filed
 from feedback_loop.defs.resources import Alerts
 from feedback_loop.defs.ticketing import everything_filed
-from feedback_loop.errors import TrackerUnavailable
+from feedback_loop.errors import OutcomeUnknown, TrackerRefused, TrackerUnavailable
 from feedback_loop.store import fixes
 from feedback_loop.store import tickets as ledger
 from feedback_loop.store.engine import create_engine
@@ -64,6 +65,7 @@ def test_what_is_in_the_tracker_already_is_adopted_the_oldest_first(world: JiraL
     assert (filed.adopted, filed.made) == ([first.ticket_key], [])
     assert world.ticket("p1").ref == first
     assert (world.row("p1")["status"], world.row("p1")["is_complete"]) == ("open", True)
+    assert world.row("p1")["attempted_at"] == world.jira.now  # so that the sweeper looks at it too
 
 
 class Watching(LocalTracker):
@@ -129,6 +131,40 @@ def test_after_a_lost_answer_nothing_is_sent_until_the_search_must_show_it(engin
         world.later(minutes=6)
         assert world.file().adopted == [made]
         assert (world.key("p1"), world.row("p1")["problem"], len(world.jira.issues)) == (made, None, 2)
+
+
+class Slow(LocalTracker):
+    """Time passes while a ticket is made, and whether it was made stays open."""
+
+    name, settles_after = "slow", QUIET
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.at = NOW
+
+    def create(self, ticket: Ticket) -> TicketRef:
+        self.at += timedelta(minutes=10)
+        raise OutcomeUnknown("no answer arrived")
+
+
+def test_the_quiet_period_begins_with_the_last_word_to_the_tracker(engine: Engine, tmp_path: Path) -> None:
+    tracker = Slow(tmp_path / "tickets")
+    world = LedgerWorld(engine, tracker, lambda: tracker.at)
+    world.add("p1")
+    world.file()
+    assert world.row("p1")["attempted_at"] == tracker.at == NOW + timedelta(minutes=10)
+    tracker.at += timedelta(minutes=14)  # 24 after the beginning of the run
+    ((_, why),) = world.file().unknown
+    assert "looked for again until" in why
+
+
+def test_a_stop_says_what_was_done_before_it(cloud: JiraLedger) -> None:
+    cloud.add("p1", "p2")
+    cloud.jira.fail("status", "create", nth=2, status=401)
+    filed = Filed()
+    with pytest.raises(TrackerRefused):
+        cloud.file(into=filed)
+    assert filed.made == [cloud.key("p1")]
 
 
 def test_what_never_arrived_is_sent_once_more_after_the_quiet_period(world: JiraLedger) -> None:

@@ -109,7 +109,7 @@ class FilingWorld:
 
     def file(self, timeout_s: float = 30.0) -> Filed:
         """Carry out the plan, as a run does."""
-        return self._call(timeout_s, lambda jira: apply_plan(self.engine.begin, jira, self.jira.now, pictures))
+        return self._call(timeout_s, lambda jira: apply_plan(self.engine.begin, jira, lambda: self.jira.now, pictures))
 
     def follow(self, timeout_s: float = 30.0) -> Followed:
         """Read the tickets, as a run does."""
