@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.defs.filing import Begin
 from feedback_loop.deployed import DeployedPolicy, FixChange, reconcile_fixes, resolve_deployed_at
-from feedback_loop.errors import InputError, NotFoundError, TicketRefused
+from feedback_loop.errors import InputError, NotFoundError, TicketRefused, TrackerUnavailable
 from feedback_loop.records import PatternDecision
 from feedback_loop.route import plan_answers
 from feedback_loop.store import decisions, fixes, ticket_events
@@ -22,6 +22,7 @@ from feedback_loop.tracker import Ticket, TicketStatus, Tracker, TrackerState
 from feedback_loop.verify import METHOD_VERSION
 
 _Key = tuple[str, str]
+_N_AWAY = 3  # so many tickets unread in a row: it is the tracker that is away, and not some tickets that are odd
 _MOMENT = timedelta(seconds=1)  # what was seen at the end of a day happened before it
 
 
@@ -46,7 +47,8 @@ def follow_tickets(
     The tracker is read outside of transactions, for it may be slow; nobody writes to it meanwhile.
 
     Raises:
-        TrackerRefused, TrackerUnavailable: nothing was stored.
+        TrackerRefused: refused of everything.
+        TrackerUnavailable: it is away, and nothing was stored; one ticket that cannot be read is only reported.
     """
     followed = Followed()
     with begin() as guard:
@@ -59,11 +61,13 @@ def follow_tickets(
         with begin() as conn:
             current = [_store(conn, ticket, states, as_of, followed) for ticket in tickets if _key(ticket) in states]
             elsewhere = _answer(conn, current, states, tracker.name, as_of, followed)
-        others = {key: state for key, name in elsewhere.items() if (state := _fetch_other(tracker, name)) is not None}
+        others = _read_others(tracker, elsewhere, followed)
         with begin() as conn:
             known = fixes.resolve_fixes(conn, as_of)  # what the application recorded itself comes first
             judged = fixes.judged(conn, METHOD_VERSION)
             for ticket in current:
+                if _key(ticket) in elsewhere.keys() - others.keys():
+                    continue  # the ticket that counts could not be read: what was known stays
                 state = others.get(_key(ticket)) or states[_key(ticket)]
                 reopened_at = _reopened_at(conn, ticket)
                 found = None if state is None else resolve_deployed_at(state, as_of, policy, reopened_at, field_name)
@@ -100,15 +104,39 @@ def status_now(ledger_says: TicketStatus, tracker_says: TicketStatus) -> TicketS
 
 def _read(tracker: Tracker, tickets: Sequence[Ticket], followed: Followed) -> dict[_Key, TrackerState | None]:
     states: dict[_Key, TrackerState | None] = {}
+    unread: list[TrackerUnavailable] = []  # in a row
     for ticket in tickets:
         if ticket.ref is None:
             continue
         try:
             states[_key(ticket)] = tracker.fetch(ticket.ref)
-        except (TicketRefused, InputError) as error:  # of this ticket alone: what was known of it stays
+            unread.clear()
+        except TrackerUnavailable as error:
+            unread.append(error)
+            if len(unread) == _N_AWAY:
+                raise
             followed.reported.append(f"{ticket.ticket_key} cannot be read: {error}")
+        except (TicketRefused, InputError) as error:  # of this ticket alone: what was known of it stays
+            unread.clear()
+            followed.reported.append(f"{ticket.ticket_key} cannot be read: {error}")
+    if unread and not states:
+        raise unread[-1]
     followed.n_read = len(states)
     return states
+
+
+def _read_others(
+    tracker: Tracker, elsewhere: Mapping[_Key, str], followed: Followed
+) -> dict[_Key, TrackerState | None]:
+    """What the tickets say that ours duplicate; those that cannot be read are absent, and reported."""
+    others: dict[_Key, TrackerState | None] = {}
+    for key, name in elsewhere.items():
+        try:
+            ref = tracker.locate(name)
+            others[key] = None if ref is None else tracker.fetch(ref)
+        except (TrackerUnavailable, TicketRefused, InputError) as error:
+            followed.reported.append(f"{name}, which a ticket of ours duplicates, cannot be read: {error}")
+    return others
 
 
 def _dated(state: TrackerState | None, seen_at: datetime) -> TrackerState | None:
@@ -168,11 +196,6 @@ def _record(conn: Connection, said: PatternDecision, followed: Followed) -> None
         )
     except (InputError, NotFoundError) as error:  # a week that was run again may know the pattern no more
         followed.reported.append(f"{said.decision} of pattern {said.pattern_id}, as its ticket says: {error}")
-
-
-def _fetch_other(tracker: Tracker, ticket_key: str) -> TrackerState | None:
-    ref = tracker.locate(ticket_key)
-    return None if ref is None else tracker.fetch(ref)
 
 
 def _reopened_at(conn: Connection, ticket: Ticket) -> datetime | None:

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.defs.tracking import judged_fixes, plan_merges
+from feedback_loop.errors import TrackerUnavailable
 from feedback_loop.records import Fix, Verification
 from feedback_loop.store import decisions, fixes
 from feedback_loop.store.engine import create_engine
@@ -314,6 +315,52 @@ def test_one_unreadable_ticket_is_reported_and_the_others_are_followed(engine: E
     assert (followed.n_read, followed.changed) == (1, [("FL-2", "open", "wont_do")])
     assert [("FL-1 cannot be read" in said, "'fixed'" in said) for said in followed.reported] == [(True, True)]
     assert world.row("p1")["status"] == "open"
+
+
+N_ATTEMPTS = 4  # of the client at one request
+
+
+def test_a_ticket_whose_history_fails_loses_no_other(cloud: JiraLedger) -> None:
+    for pattern_id in ("p1", "p2"):
+        cloud.jira.people_transition(cloud.key(pattern_id), "Done")
+    cloud.later(hours=1)
+    cloud.jira.fail("status", "changelog", count=N_ATTEMPTS, status=500)
+    followed = cloud.follow()
+    assert (followed.n_read, followed.changed) == (1, [(cloud.key("p2"), "open", "done")])
+    assert [said.startswith(f"{cloud.key('p1')} cannot be read: ") for said in followed.reported] == [True]
+    assert [f.pattern_id for f in cloud.fixes()] == ["p2"]
+    assert cloud.follow().changed == [(cloud.key("p1"), "open", "done")]
+
+
+@pytest.mark.parametrize("n_read", [0, 1])
+def test_a_tracker_that_is_away_stops_the_reading_and_stores_nothing(cloud: JiraLedger, n_read: int) -> None:
+    """Also one that goes away on the way: three in a row."""
+    if n_read:
+        cloud.add("p3", "p4")
+        cloud.file()
+    cloud.jira.people_transition(cloud.key("p1"), "Done")
+    before = rows(cloud.engine, "tickets")
+    cloud.jira.fail("status", "get", nth=n_read + 1, count=None, status=500)
+    with pytest.raises(TrackerUnavailable):
+        cloud.follow()
+    assert rows(cloud.engine, "tickets") == before
+
+
+def test_another_teams_ticket_that_cannot_be_read_leaves_what_was_known(cloud: JiraLedger) -> None:
+    other = cloud.jira.people_create("The same, found by support", project="UX")
+    cloud.jira.people_link(cloud.key("p1"), "Duplicate", other.key)
+    cloud.jira.people_transition(cloud.key("p1"), "Done", "Duplicate")
+    cloud.jira.people_set(other.key, **{DEPLOYED_AT: cloud.later(days=3).isoformat()})
+    cloud.later(days=1)
+    cloud.follow()
+    (known,) = cloud.fixes()
+    cloud.jira.people_transition(cloud.key("p2"), "Done")
+    cloud.later(hours=1)
+    cloud.jira.fail("status", "get", nth=3, count=N_ATTEMPTS, status=500)
+    followed = cloud.follow()
+    assert [said.startswith(f"{other.key}, which a ticket of ours") for said in followed.reported] == [True]
+    assert known in cloud.fixes()
+    assert [f.pattern_id for f in cloud.fixes()] == ["p1", "p2"]
 
 
 PEOPLE: dict[str, Callable[[JiraLedger, str], object]] = {
