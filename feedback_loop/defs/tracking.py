@@ -124,13 +124,14 @@ def _keys_said(conn: Connection, application: str) -> dict[tuple[str, str], set[
     return said
 
 
-def plan_merges(conn: Connection) -> None:
+def plan_merges(conn: Connection, *, may_close: bool = True) -> None:
     """Write down what people's merges do to tickets: each is closed as a duplicate once, however often this runs.
 
     To be called after the tickets were read: what people wrote into one that is to be closed is known by then.
     """
     for application, decided in decisions.load_effective(conn).items():
-        ticket_events.plan_events(conn, plan_duplicates(ledger.load_tickets(conn, application), decided))
+        duplicates = plan_duplicates(ledger.load_tickets(conn, application), decided, may_close=may_close)
+        ticket_events.plan_events(conn, duplicates)
 
 
 def plan_events(conn: Connection, events: Sequence[TicketEvent], *, even_muted: bool = False) -> None:

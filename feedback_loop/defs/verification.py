@@ -261,7 +261,7 @@ def ticket_updates(
     """The verdicts on their tickets: a comment each; closed where effective, reopened where not reduced."""
     as_of = context.partition_time_window.end
     with planning(database, settings) as conn:
-        plan_merges(conn)
+        plan_merges(conn, may_close=settings.updates.may_close)
         plan_verdicts(conn, as_of, settings.updates)
         would_say = planned_words(conn, settings)
         elsewhere = switching.left_behind(conn, settings.tracker.tracker)

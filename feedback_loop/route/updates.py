@@ -41,7 +41,8 @@ class UpdatePolicy:
         may_reopen: whether a verdict of "not reduced" reopens its ticket, or only says so.
         reopen_within_days: of the deployment; later the ticket stays as it is.
         reopen_every_days: a ticket is not reopened again within so many days.
-        may_close: whether an effective fix closes its ticket, or only says so.
+        may_close: whether an effective fix closes its open ticket, and a merge the tickets that it makes duplicates,
+            whoever works on them; else the comment only says so.
     """
 
     min_events: int = 20
@@ -101,12 +102,15 @@ def _deployed(fix: Fix, first_look: date, field: str) -> Document:
     return (*said, Paragraph((Text(source), Text(command, "code"), Text("."))))
 
 
-def plan_duplicates(tickets: Sequence[Ticket], decided: EffectiveDecisions) -> list[TicketEvent]:
+def plan_duplicates(
+    tickets: Sequence[Ticket], decided: EffectiveDecisions, *, may_close: bool = True
+) -> list[TicketEvent]:
     """Of the tickets of merged patterns one goes on; the others are closed as its duplicates, and it is told.
 
     Args:
         tickets: of one application; those that the tracker does not hold yet are left for later.
         decided: what people merged there.
+        may_close: as `UpdatePolicy`; else the tickets only say what they are duplicates of.
     """
     held = [t for t in tickets if t.ticket_key is not None]
     speaking, events = decided.speaking_tickets(held), []
@@ -120,7 +124,10 @@ def plan_duplicates(tickets: Sequence[Ticket], decided: EffectiveDecisions) -> l
             said = (
                 f"Duplicate of {main.ticket_key}. Their patterns were merged: what comes is counted and judged there."
             )
-            kind: Literal["comment", "close"] = "comment" if ticket.status in ENDED_BY_PEOPLE else "close"
+            is_left = ticket.status in ENDED_BY_PEOPLE or not may_close
+            kind: Literal["comment", "close"] = "comment" if is_left else "close"
+            if ticket.status in ("open", "reopened") and not may_close:
+                said += " Close this ticket if you agree."
             event_key = f"duplicate:{key}"
             events.append(TicketEvent(ticket.application, ticket.pattern_id, event_key, kind, plain(said), at))
         if main.status not in SILENT and not decided.is_muted(main.pattern_id):

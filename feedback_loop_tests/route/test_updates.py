@@ -117,6 +117,17 @@ def test_a_merged_ticket_that_people_ended_is_not_closed(status: Any, planned: l
     assert len(found) == (1 if status == "gone" else 2)
 
 
+@pytest.mark.parametrize(("status", "asks"), [("open", True), ("reopened", True), ("done", False), ("wont_do", False)])
+def test_where_people_close_their_tickets_themselves_a_merge_only_says_so(status: Any, asks: bool) -> None:
+    tickets = [ticket("open"), ticket(status, pattern_id="p2", ticket_number=2, ticket_key="FL-2")]
+    closing, open_handed = (
+        plan_duplicates(tickets, effective_decisions([merge("p2", "p1")]), may_close=may) for may in (True, False)
+    )
+    assert [e.kind for e in open_handed] == ["comment", "comment"]
+    assert words(open_handed[0].body).endswith("Close this ticket if you agree.") == asks
+    assert [e.event_key for e in open_handed] == [e.event_key for e in closing]  # said once, whatever the settings
+
+
 def test_a_muted_ticket_is_not_told_of_merges_and_one_without_a_key_waits() -> None:
     tickets = [ticket("open"), ticket("open", pattern_id="p2", ticket_number=2, ticket_key="FL-2")]
     mute = PatternDecision("shop", "p1", "mute", None, "maria", AS_OF)
