@@ -89,9 +89,10 @@ def resolve_deployed_at(
 
     Args:
         state: of the ticket, or of the ticket that it duplicates.
-        as_of: nothing from then on has happened.
+        as_of: nothing from then on has happened; what says that it will does not let a worse word count.
         policy: which statuses mean deployed.
-        reopened_at: when the ticket was last reopened; a time before is that of an earlier attempt.
+        reopened_at: when the ticket was last reopened; a time before is that of an earlier attempt. Where only the
+            day is known, the day of the reopening counts.
         field: what people call the field of the deployment.
 
     Returns:
@@ -99,8 +100,14 @@ def resolve_deployed_at(
     """
     if state.status in NOT_FIXED:
         return None
-    fits = (f for f in _found(state, policy, field) if f.at < as_of and (reopened_at is None or f.at > reopened_at))
-    return next(fits, None)
+    best = next((f for f in _found(state, policy, field) if reopened_at is None or _is_since(f, reopened_at)), None)
+    return best if best is not None and best.at < as_of else None
+
+
+def _is_since(found: DeployedAt, reopened_at: datetime) -> bool:
+    if found.precision == "day":
+        return found.at.date() >= reopened_at.astimezone(UTC).date()
+    return found.at > reopened_at
 
 
 def _found(state: TrackerState, policy: DeployedPolicy, field: str) -> Iterator[DeployedAt]:

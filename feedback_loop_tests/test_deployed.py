@@ -69,12 +69,28 @@ def test_a_ticket_that_ended_otherwise_has_no_deployment(status: Any) -> None:
     assert resolve_deployed_at(replace(FULL, status=status), AS_OF, POLICY) is None
 
 
-def test_what_has_not_happened_yet_gives_way_to_what_has() -> None:
-    found = resolve_deployed_at(FULL, at(5, 9), POLICY)
-    assert found is None
-    planned = replace(FULL, deployed_at=at(20), released=(("5", date(2026, 2, 19)), ("4", date(2026, 2, 18))))
-    assert resolve_deployed_at(planned, at(10), POLICY) == DeployedAt(at(7), "status Released", "instant", "medium")
+@pytest.mark.parametrize(
+    "planned", [{"deployed_at": at(20)}, {"deployed_at": None, "released": (("5", date(2026, 2, 19)),)}]
+)
+def test_what_is_to_come_does_not_give_way_to_a_worse_word(planned: dict[str, Any]) -> None:
+    """Resolved, and live next week: it is not live yet."""
+    later = replace(FULL, **planned)
+    assert resolve_deployed_at(later, at(10), POLICY) is None
+    assert resolve_deployed_at(later, AS_OF, POLICY) is not None
+    assert resolve_deployed_at(FULL, at(5, 9), POLICY) is None
     assert resolve_deployed_at(replace(FULL, deployed_at=None), at(6, 0), POLICY) is None, "that day has not begun"
+
+
+def test_a_version_or_field_of_the_day_of_the_reopening_counts() -> None:
+    by_version = state(status="reopened", released=(("4.2", date(2026, 2, 5)), ("4.3", date(2026, 2, 6))))
+    by_field = state(status="reopened", deployed_at=at(6, 0))
+    for of in (by_version, by_field):
+        found = resolve_deployed_at(of, AS_OF, POLICY, reopened_at=at(6, 9))
+        assert found is not None
+        assert (found.at, found.precision) == (at(6, 0), "day")
+        assert resolve_deployed_at(of, AS_OF, POLICY, reopened_at=at(7, 0)) is None
+    to_the_minute = state(status="reopened", deployed_at=at(6, 8))
+    assert resolve_deployed_at(to_the_minute, AS_OF, POLICY, reopened_at=at(6, 9)) is None
 
 
 def test_a_time_before_the_reopening_is_that_of_an_earlier_attempt() -> None:
@@ -148,7 +164,10 @@ def test_never_in_the_future_nor_of_an_earlier_attempt(
     found = resolve_deployed_at(of, as_of, POLICY, reopened_at)
     if found is not None:
         assert found.at < as_of
-        assert reopened_at is None or found.at > reopened_at
+        if reopened_at is not None and found.precision == "day":
+            assert found.at.date() >= reopened_at.date()
+        elif reopened_at is not None:
+            assert found.at > reopened_at
         assert of.status in ("open", "reopened", "done", "closed")
         assert found.precision == "instant" or found.at.time() == datetime.min.time()
 
