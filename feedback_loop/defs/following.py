@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.defs.filing import Begin
-from feedback_loop.deployed import DeployedPolicy, FixChange, reconcile_fixes, resolve_deployed_at
+from feedback_loop.deployed import DeployedPolicy, FixChange, left_done_at, reconcile_fixes, resolve_deployed_at
 from feedback_loop.errors import InputError, NotFoundError, TicketRefused, TrackerUnavailable
 from feedback_loop.records import PatternDecision
 from feedback_loop.route import plan_answers
@@ -22,6 +22,7 @@ from feedback_loop.tracker import Ticket, TicketStatus, Tracker, TrackerState
 from feedback_loop.verify import METHOD_VERSION
 
 _Key = tuple[str, str]
+_ENDED_BY_PEOPLE: frozenset[TicketStatus] = frozenset({"done", "wont_do", "duplicate", "cancelled"})
 _N_AWAY = 3  # so many tickets unread in a row: it is the tracker that is away, and not some tickets that are odd
 _MOMENT = timedelta(seconds=1)  # what was seen at the end of a day happened before it
 
@@ -55,11 +56,15 @@ def follow_tickets(
         ledger.lock_tracker(guard)
         with begin() as conn:
             tickets = [t for t in ledger.load_tickets(conn, tracker=tracker.name) if t.ref is not None]
-            done_since = ledger.done_since(conn)
-        read = _read(tracker, tickets, followed)
-        states = {key: _dated(state, done_since.get(key, as_of) - _MOMENT) for key, state in read.items()}
+            seen = ledger.last_seen(conn)
+        states = _read(tracker, tickets, followed)
+        tickets = [ticket for ticket in tickets if _key(ticket) in states]
+        for ticket in tickets:
+            since = seen[_key(ticket)].changed_at if ticket.status == "done" else as_of
+            states[_key(ticket)] = _dated(states[_key(ticket)], since - _MOMENT)
+        reopened = {_key(t): _reopened_now(t, states[_key(t)], seen[_key(t)], as_of, policy) for t in tickets}
         with begin() as conn:
-            current = [_store(conn, ticket, states, as_of, followed) for ticket in tickets if _key(ticket) in states]
+            current = [_store(conn, t, states[_key(t)], reopened[_key(t)], as_of, followed) for t in tickets]
             elsewhere = _answer(conn, current, states, tracker.name, as_of, followed)
         others = _read_others(tracker, elsewhere, followed)
         with begin() as conn:
@@ -146,17 +151,36 @@ def _dated(state: TrackerState | None, seen_at: datetime) -> TrackerState | None
     return replace(state, done_since=seen_at)
 
 
+def _reopened_now(
+    ticket: Ticket, state: TrackerState | None, seen: ledger.LastSeen, as_of: datetime, policy: DeployedPolicy
+) -> datetime | None:
+    """When people reopened the ticket, if they did since it was read before. What the loop reopened is known so."""
+    if state is None or ticket.status == "reopened" or status_now(ticket.status, state.status) != "reopened":
+        return None
+    was_gone = ticket.status == "gone"
+    was_done = seen.resolution is not None if was_gone else ticket.status in _ENDED_BY_PEOPLE
+    left_at = left_done_at(state.changes, seen.status_name if was_done else None, policy)
+    if not was_gone:
+        return left_at or as_of
+    is_new = left_at is not None and seen.fetched_at is not None and left_at > seen.fetched_at
+    return left_at if was_done and is_new else None  # hidden for a while is not reopened
+
+
 def _store(
-    conn: Connection, ticket: Ticket, states: Mapping[_Key, TrackerState | None], as_of: datetime, followed: Followed
+    conn: Connection,
+    ticket: Ticket,
+    state: TrackerState | None,
+    reopened_at: datetime | None,
+    as_of: datetime,
+    followed: Followed,
 ) -> Ticket:
     """The ticket as it is now."""
-    state = states[_key(ticket)]
     status: TicketStatus = "gone" if state is None else status_now(ticket.status, state.status)
     if state is not None and ticket.ref is not None and state.ticket_key != ticket.ticket_key:
         ledger.move_ticket(conn, ticket, replace(ticket.ref, ticket_key=state.ticket_key))
         followed.moved.append((ticket.ticket_key or "", state.ticket_key))
         ticket = replace(ticket, ticket_key=state.ticket_key)
-    ledger.save_state(conn, ticket, state, status, as_of)
+    ledger.save_state(conn, ticket, state, status, as_of, reopened_at)
     if status != ticket.status:
         followed.changed.append((ticket.ticket_key or "", ticket.status, status))
     return replace(ticket, status=status)

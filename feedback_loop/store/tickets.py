@@ -5,7 +5,7 @@ here: what is said on a ticket later (`ticket_events.py`), the decision (`route/
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -128,14 +128,31 @@ def move_ticket(conn: Connection, ticket: Ticket, ref: TicketRef) -> None:
     conn.execute(_of(ticket).values(ticket_key=ref.ticket_key, issue_id=ref.issue_id, old_keys=old, **values))
 
 
-def done_since(conn: Connection) -> dict[tuple[str, str], datetime]:
-    """(application, pattern_id) of tickets that people set to done -> when that was first seen."""
-    query = sa.select(tickets.c.application, tickets.c.pattern_id, tickets.c.updated_at)
-    return {(row[0], row[1]): row[2] for row in conn.execute(query.where(tickets.c.status == "done"))}
+@dataclass(frozen=True)
+class LastSeen:
+    """What was known of a ticket before the tracker is read again.
+
+    Attributes:
+        fetched_at: when the tracker last showed it.
+        changed_at: when its status was first seen.
+        status_name, resolution: as people read them.
+    """
+
+    fetched_at: datetime | None
+    changed_at: datetime
+    status_name: str | None
+    resolution: str | None
+
+
+def last_seen(conn: Connection) -> dict[tuple[str, str], LastSeen]:
+    """(application, pattern_id) -> what was known of every ticket."""
+    columns = (tickets.c[name] for name in ("fetched_at", "updated_at", "status_name", "resolution"))
+    query = sa.select(tickets.c.application, tickets.c.pattern_id, *columns)
+    return {(row[0], row[1]): LastSeen(*row[2:]) for row in conn.execute(query)}
 
 
 def reopened_by_people(conn: Connection) -> dict[tuple[str, str], datetime]:
-    """(application, pattern_id) -> when it was last seen that people had reopened the ticket; others are absent."""
+    """(application, pattern_id) -> when people last reopened the ticket, or that was first seen; others are absent."""
     query = sa.select(tickets.c.application, tickets.c.pattern_id, tickets.c.reopened_by_people_at)
     rows = conn.execute(query.where(tickets.c.reopened_by_people_at.is_not(None)))
     return {(row[0], row[1]): row[2] for row in rows}
@@ -146,19 +163,30 @@ def release_ticket(conn: Connection, ticket: Ticket) -> None:
     conn.execute(_of(ticket).where(tickets.c.status == "waiting").values(status="planned"))
 
 
-def save_state(conn: Connection, ticket: Ticket, state: TrackerState | None, status: str, at: datetime) -> None:
-    """What the tracker says of it now, and the status that follows; None: it is gone."""
-    told: dict[str, Any] = {"fetched_at": at, "status": status}
+def save_state(
+    conn: Connection,
+    ticket: Ticket,
+    state: TrackerState | None,
+    status: str,
+    at: datetime,
+    reopened_at: datetime | None = None,
+) -> None:
+    """What the tracker says of it now, and the status that follows; of one that is gone its last words stay.
+
+    `reopened_at`: when people reopened it, where they did since it was read before.
+    """
+    told: dict[str, Any] = {"status": status}
     if state is not None:
         told |= {
+            "fetched_at": at,
             "status_name": state.status_name,
             "resolution": state.resolution,
             "duplicate_of": state.duplicate_of,
         }
     if status != ticket.status:
         told["updated_at"] = at
-        if status == "reopened":
-            told["reopened_by_people_at"] = at  # what the loop reopened has that status already
+    if reopened_at is not None:
+        told["reopened_by_people_at"] = reopened_at
     conn.execute(_of(ticket).values(told))
 
 

@@ -245,16 +245,89 @@ def test_reopened_by_people_before_the_verdict_there_is_no_fix_to_judge(world: J
     world.jira.people_transition(key, "Done")
     world.later(days=1)
     world.follow()
+    world.jira.people_transition(key, "To Do")
+    reopened_at, _ = world.jira.now, world.later(hours=1)
     world.jira.people_transition(key, "In Progress")
-    seen_at = world.later(days=1)
+    world.later(hours=1)
     world.follow()
-    assert (world.row("p1")["status"], world.row("p1")["reopened_by_people_at"]) == ("reopened", seen_at)
+    assert (world.row("p1")["status"], world.row("p1")["reopened_by_people_at"]) == ("reopened", reopened_at)
     assert (world.fixes(), history(world)) == ([], [(done_at, False, "the ticket was reopened before the verdict")])
     again_at = world.later(days=2)
     world.jira.people_transition(key, "Done")
     world.later(days=1)
     world.follow()
     assert [f.deployed_at for f in world.fixes()] == [again_at]
+
+
+@pytest.mark.parametrize("say", [in_field, by_version])
+def test_a_fix_shipped_between_the_reopening_and_the_next_reading_counts(
+    world: JiraLedger, say: Callable[[JiraLedger, datetime], tuple[Any, ...]]
+) -> None:
+    key = world.key("p1")
+    world.later(days=2)
+    world.jira.people_transition(key, "Done")
+    world.later(days=1)
+    world.follow()
+    world.jira.people_transition(key, "In Progress")
+    expected = say(world, world.later(hours=3))
+    world.later(hours=3)
+    world.follow()
+    assert world.row("p1")["status"] == "reopened"
+    assert [told(f) for f in world.fixes()] == [expected]
+
+
+def test_a_tracker_that_tells_no_time_of_a_reopening_is_dated_by_its_reading(engine: Engine, tmp_path: Path) -> None:
+    now = datetime(2026, 1, 20, tzinfo=UTC)
+    world = LedgerWorld(engine, LocalTracker(tmp_path), lambda: now, "resolved_at")
+    world.add("p1")
+    world.file()
+    path = tmp_path / "FL-1.md"
+    text = path.read_text(encoding="utf-8")
+    for day, status in enumerate(("done", "open"), start=1):
+        path.write_text(text.replace("status: open", f"status: {status}"), encoding="utf-8")
+        world.follow(now + timedelta(days=day))
+    assert (world.row("p1")["status"], world.row("p1")["reopened_by_people_at"]) == ("reopened", now + timedelta(2))
+
+
+def hide_and_show(world: JiraLedger, meanwhile: Callable[[], object] = lambda: None) -> None:
+    key = world.key("p1")
+    world.jira.people_hide(key)
+    world.later(days=1)
+    world.follow()
+    assert world.row("p1")["status"] == "gone"
+    meanwhile()
+    world.jira.people_unhide(key)
+    world.later(days=1)
+    world.follow()
+
+
+def test_a_ticket_that_was_hidden_for_a_day_keeps_its_status_and_fix(world: JiraLedger) -> None:
+    """One that people reopened long ago, and whose second fix is out."""
+    key = world.key("p1")
+    for status in ("Done", "To Do"):
+        world.later(days=1)
+        world.jira.people_transition(key, status)
+    world.follow()
+    reopened_at = world.row("p1")["reopened_by_people_at"]
+    in_field(world, world.later(days=1))
+    world.later(days=1)
+    world.follow()
+    known = world.fixes()
+    assert len(known) == 1
+    hide_and_show(world, lambda: world.jira.people_transition(key, "In Progress"))
+    assert (world.row("p1")["status"], world.row("p1")["reopened_by_people_at"]) == ("reopened", reopened_at)
+    assert world.fixes() == known
+
+
+def test_a_ticket_that_was_reopened_while_it_was_hidden_is_reopened(world: JiraLedger) -> None:
+    key = world.key("p1")
+    world.jira.people_transition(key, "Done")
+    in_field(world, world.later(days=1))
+    world.later(days=1)
+    world.follow()
+    assert len(world.fixes()) == 1
+    hide_and_show(world, lambda: world.jira.people_transition(key, "To Do"))
+    assert (world.row("p1")["status"], world.fixes()) == ("reopened", [])
 
 
 def test_a_fix_that_was_judged_stays_whatever_the_ticket_says_later(cloud: JiraLedger) -> None:
