@@ -49,7 +49,8 @@ def _inline(inline: Inline) -> str:
     shown = inert_run(inline.text)
     if isinstance(inline, Link):
         url = address(inline.url)
-        return f"[{_escape(shown)}](<{url}>)" if url else _escape(shown)
+        target = (url or "").replace("&", "&amp;")  # in an address, too, Markdown reads entities
+        return f"[{_escape(shown)}](<{target}>)" if url else _escape(shown)
     if not shown.strip():
         return shown
     return _code(shown) if inline.style == "code" else _marked(shown, inline)

@@ -40,7 +40,7 @@ def check(text: str) -> None:
     page.encode()
 
 
-@pytest.mark.parametrize("text", BREAK_OUTS + LONG[:1])
+@pytest.mark.parametrize("text", [*BREAK_OUTS, *LONG[:1], "http://&#123;", "https://x.example/?a=1&b=2&amp;c"])
 def test_a_break_out_is_shown(text: str) -> None:
     check(text)
 
