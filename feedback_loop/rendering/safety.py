@@ -18,7 +18,7 @@ MAX_QUOTE = 300
 
 _BROKEN = re.compile("[\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")  # no character at all: no UTF-8, no JSON, no XML
 _BLANK = re.compile("[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a]")
-_SCHEME = re.compile(r":(?=//)|(?<=mailto):|(?<=javascript):|(?<=(?<!\w)data):(?=\w)", re.IGNORECASE)
+_SCHEME = re.compile(r":(?=[/\\]{2})|(?<=mailto):|(?<=javascript):|(?<=(?<!\w)data):(?=\w)", re.IGNORECASE)
 _ENDINGS = (
     "com|net|org|edu|gov|mil|int|info|biz|pro|name|museum|aero|asia|coop|app|dev|web|xyz|xxx|top|click|link|zip|mov|"
     "site|online|store|shop|live|page|cloud|tech|club|example|test|invalid|localhost|local|onion"

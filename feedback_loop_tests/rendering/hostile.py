@@ -13,6 +13,7 @@ BREAK_OUTS = [
     "<img src=x onerror=alert(1)>",
     "https://evil.example/login",
     "HTTPS://EVIL.EXAMPLE/",
+    r"https:/\evil.example https:\/evil https:\\evil.example",
     "www.evil.example",
     "_WWW.evil.example 1https://evil.example",
     "evil.example/x and evil.com and bit.ly/x and //evil.com/x",

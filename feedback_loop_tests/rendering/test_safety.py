@@ -14,6 +14,8 @@ from feedback_loop_tests.rendering.hostile import TEXTS
     ("text", "shown"),
     [
         ("https://evil.example/x", "https[:]//evil[.]example/x"),
+        (r"https:/\evil https:\/evil https:\\evil", r"https[:]/\evil https[:]\/evil https[:]\\evil"),
+        (r"c:\temp", None),
         ("see www.evil.example", "see www[.]evil[.]example"),
         ("evil.com", "evil[.]com"),
         ("bit.ly/x", "bit[.]ly/x"),
@@ -38,7 +40,7 @@ def test_what_is_shown(text: str, shown: str | None) -> None:
 def test_nothing_invisible_or_live_is_left_and_twice_is_once(text: str) -> None:
     shown = inert(text)
     assert inert(shown) == shown
-    assert not re.search(r"://|www\.|(?<![A-Za-z0-9])@\w|[^\W_]\.(?:com|example)\b", shown, re.IGNORECASE)
+    assert not re.search(r":[/\\]{2}|www\.|(?<![A-Za-z0-9])@\w|[^\W_]\.(?:com|example)\b", shown, re.IGNORECASE)
     assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")]
     assert not set("\u200b\u202e\ufeff\u2066") & set(shown)
     shown.encode()

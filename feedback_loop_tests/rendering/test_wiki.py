@@ -6,6 +6,7 @@ from html import unescape
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from feedback_loop.documents import Bullets, Link, Note, Paragraph, Quote, Text
 from feedback_loop.rendering.safety import address, inert
@@ -104,6 +105,13 @@ def test_each_block_in_its_own_markup() -> None:
 
 def test_a_quote_of_forty_thousand_characters_is_cut() -> None:
     assert len(render((Quote("{" * 40_000),))) == len("bq. ") + 2 * 299 + 1
+
+
+@given(st.text(st.sampled_from("https:/\\\\ evil.com[]|!"), max_size=40))
+def test_no_slash_whichever_way_it_leans_makes_an_address(text: str) -> None:
+    canvas = Canvas()
+    wiki_html(canvas, escape(f"https:/\\{text} {text}"))
+    assert canvas.active == []
 
 
 @given(TEXTS)
