@@ -9,8 +9,9 @@ A ticket's time is a claim by people, so its source, precision and confidence go
 is not judged yet follows the ticket; one that is judged stays as it was.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -21,6 +22,7 @@ NOT_FIXED: frozenset[TicketStatus] = frozenset({"wont_do", "duplicate", "cancell
 """Statuses in which a ticket says nothing of a fix."""
 
 _SAME_CLICK = timedelta(minutes=1)  # trackers stamp the parts of one transition some milliseconds apart
+_OLD_STEP = timedelta(seconds=1)  # between when a ticket was seen done and how it is dated since
 _WHY_NONE: dict[TicketStatus, str] = {
     "open": "the ticket was reopened before the verdict",
     "reopened": "the ticket was reopened before the verdict",
@@ -182,10 +184,11 @@ def reconcile_fixes(
     new = None if found is None or is_recorded else _fix(ticket, found)
     if new is not None and judged_at is not None and new.deployed_at <= judged_at:
         new = None
-    kept = {f.fix_id for f in ours if f.fix_id in judged or (new is not None and f.fix_id == new.fix_id)}
+    same = None if new is None else next((f for f in ours if f.fix_id not in judged and _is_same(f, new)), None)
+    kept = {f.fix_id for f in ours if f.fix_id in judged or f == same}
     why = "a deployment record names the ticket" if is_recorded else _why(found, ticket)
     return FixChange(
-        add=None if new is None or new.fix_id in kept else new,
+        add=None if same is not None or (new is not None and new.fix_id in judged) else new,
         withdraw=tuple((f.fix_id, why) for f in ours if f.fix_id not in kept),
     )
 
@@ -196,10 +199,19 @@ def _why(found: DeployedAt | None, ticket: Ticket) -> str:
     return _WHY_NONE.get(ticket.status, "the ticket no longer says when it was deployed")
 
 
+def _is_same(known: Fix, new: Fix) -> bool:
+    """Whether it says the same; one from before origins were kept says only when, and that to the second."""
+    if not known.origin:
+        return abs(known.deployed_at - new.deployed_at) <= _OLD_STEP
+    return known.fix_id == new.fix_id or replace(new, fix_id=known.fix_id, pattern_since=known.pattern_since) == known
+
+
 def _fix(ticket: Ticket, found: DeployedAt) -> Fix:
+    """Its id follows from when and where it was read: a correction of either is another fix."""
+    where = hashlib.sha256(found.origin.encode()).hexdigest()[:6]
     return Fix(
         application=ticket.application,
-        fix_id=f"{ticket.pattern_id}@resolved@{found.at:%Y-%m-%dT%H:%MZ}",
+        fix_id=f"{ticket.pattern_id}@resolved@{found.at:%Y-%m-%dT%H:%M:%SZ}@{where}",
         pattern_id=ticket.pattern_id,
         ticket_key=ticket.ticket_key,
         deployment_id="",

@@ -219,7 +219,7 @@ def test_a_ticket_that_is_done_is_a_fix_with_its_source() -> None:
     fix = fix_of()
     assert fix == Fix(
         application="shop",
-        fix_id="p1@resolved@2026-02-05T10:00Z",
+        fix_id="p1@resolved@2026-02-05T10:00:00Z@03cc9c",
         pattern_id="p1",
         ticket_key="FL-1",
         deployment_id="",
@@ -244,6 +244,32 @@ def test_a_date_that_was_edited_moves_the_fix_unless_it_is_judged() -> None:
     assert judged == FixChange(add=fix_of(edited)), "a later attempt, and the verdict stays"
     earlier = DeployedAt(at(2), "the field Deployed at", "instant", "high")
     assert reconcile_fixes([fix], earlier, TICKET, frozenset({fix.fix_id})) == FixChange()
+
+
+@pytest.mark.parametrize(
+    "corrected",
+    [
+        replace(RESOLVED, at=RESOLVED.at + timedelta(seconds=20)),
+        replace(RESOLVED, origin="the field Deployed at", confidence="high"),
+    ],
+)
+def test_a_correction_within_the_minute_counts_until_there_is_a_verdict(corrected: DeployedAt) -> None:
+    fix = fix_of()
+    change = reconcile_fixes([fix], corrected, TICKET, frozenset())
+    assert change.add == fix_of(corrected)
+    assert [fix_id for fix_id, _ in change.withdraw] == [fix.fix_id]
+    assert reconcile_fixes([fix_of(corrected)], corrected, TICKET, frozenset()) == FixChange()
+    back = reconcile_fixes([fix_of(corrected)], RESOLVED, TICKET, frozenset())
+    assert back.add == fix, "under the id that it had"
+
+
+def test_a_fix_known_by_another_id_stays_if_it_says_the_same() -> None:
+    renamed = replace(fix_of(), fix_id="p1@resolved@2026-02-05T10:00Z", pattern_since=CREATED.date())
+    assert reconcile_fixes([renamed], RESOLVED, TICKET, frozenset()) == FixChange()
+    without_origin = replace(renamed, origin="", confidence="high", deployed_at=at(5) + timedelta(seconds=1))
+    assert reconcile_fixes([without_origin], RESOLVED, TICKET, frozenset()) == FixChange()
+    later = replace(without_origin, deployed_at=at(5) + timedelta(seconds=2))
+    assert reconcile_fixes([later], RESOLVED, TICKET, frozenset()).add == fix_of()
 
 
 @pytest.mark.parametrize(
@@ -289,7 +315,9 @@ def test_a_second_attempt_that_nobody_recorded_is_still_a_fix() -> None:
     assert change == FixChange(add=fix_of(second))
 
 
-FOUND = st.none() | TIMES.map(lambda t: DeployedAt(t, "the resolution date", "instant", "low"))
+ORIGINS = st.sampled_from(["the resolution date", "status Released"])
+NEAR = st.integers(0, 70).map(lambda seconds: at(5) + timedelta(seconds=seconds))
+FOUND = st.none() | st.builds(DeployedAt, TIMES | NEAR, ORIGINS, st.just("instant"), st.just("low"))
 STEPS = st.lists(st.tuples(FOUND, st.sampled_from(STATUSES), st.booleans(), st.none() | TIMES), min_size=1, max_size=6)
 
 
