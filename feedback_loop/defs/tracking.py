@@ -154,16 +154,35 @@ def plan_events(conn: Connection, events: Sequence[TicketEvent], *, even_muted: 
     ticket_events.plan_events(conn, planned)
 
 
-def plan_deployed(conn: Connection, found: Sequence[Fix], first_look: Mapping[str, date], field: str) -> None:
+def plan_deployed(
+    conn: Connection,
+    found: Sequence[Fix],
+    first_look: Mapping[tuple[str, str], date],
+    as_of: datetime,
+    field: str,
+) -> None:
     """Write down that fixes were deployed, on their tickets, where people still read there."""
     decided = decisions.load_effective(conn)
-    speaking = tickets_by_pattern(conn, decided)
-    told = [
+    speaking, told = tickets_by_pattern(conn, decided), ticket_events.known_keys(conn, "deployed:")
+    new = [
         fix
         for fix in join_fixes([f for f in found if f.ticket_key], decided)
-        if (ticket := speaking.get((fix.application, fix.pattern_id))) and ticket.status not in SILENT
+        if (fix.application, f"deployed:{fix.fix_id}") not in told
+        and (ticket := speaking.get((fix.application, fix.pattern_id)))
+        and ticket.status not in SILENT
     ]
-    plan_events(conn, plan_deployed_comments(told, first_look, field))
+    if new:
+        last = _last_deployed(conn, decided)
+        plan_events(conn, plan_deployed_comments(new, first_look, as_of, last, field))
+
+
+def _last_deployed(conn: Connection, decided: Mapping[str, EffectiveDecisions]) -> dict[tuple[str, str], datetime]:
+    """(application, pattern that stays) -> when a fix was told last on one of its tickets."""
+    return {
+        (event.application, decided.get(event.application, UNDECIDED).stays(event.pattern_id)): event.occurred_at
+        for event in ticket_events.load_events(conn)
+        if event.event_key.startswith("deployed:")
+    }
 
 
 def judged_fixes(conn: Connection, as_of: datetime, decided: Mapping[str, EffectiveDecisions]) -> list[Fix]:
@@ -184,7 +203,7 @@ def plan_verdicts(conn: Connection, as_of: datetime, policy: UpdatePolicy) -> No
         if (v.application, f"verdict:{v.fix_id}:{v.look_day}") not in told
     ]
     speaking = tickets_by_pattern(conn, decided)
-    names = {p["pattern_id"]: p["name"] for p in decisions.list_patterns(conn)}
+    names = {(p["application"], p["pattern_id"]): p["name"] for p in decisions.list_patterns(conn)}
     shipped = join_fixes(fixes.load_fixes(conn, as_of), decided)
     reopened = _reopenings(conn, speaking)
     events = plan_verdict_events(looks, names, speaking, shipped, as_of, policy, reopened)

@@ -5,6 +5,7 @@ Belongs here: what each daily asset reads, calls, stores and reports. Does not b
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import dagster as dg
 import pandas as pd
@@ -34,11 +35,11 @@ from feedback_loop.describe import describe_failures
 from feedback_loop.errors import PermanentError
 from feedback_loop.extract import extract_negatives
 from feedback_loop.llm import Embedder
-from feedback_loop.records import Fix, Verification, Window
+from feedback_loop.records import Fix, Verdict, Verification, Window
 from feedback_loop.store import decisions, negatives, patterns, switching, tables
 from feedback_loop.store import fixes as fix_store
 from feedback_loop.store import tickets as ledger
-from feedback_loop.verify import METHOD_VERSION, Look, due_looks, look_of, pending_look, verify_look
+from feedback_loop.verify import METHOD_VERSION, Look, VerifyPolicy, due_looks, look_of, pending_look, verify_look
 
 SettingsParam = dg.ResourceParam[Settings]
 
@@ -77,10 +78,10 @@ def fixes(context: dg.AssetExecutionContext, database: Database, settings: Setti
     as_of = context.partition_time_window.end
     with database.begin() as conn:
         found = fix_store.resolve_fixes(conn, as_of)
-        first = {f.fix_id: look_of(f, settings.verify.looks[0]).after.end.date() for f in found}
+        first = {(f.application, f.fix_id): look_of(f, settings.verify.looks[0]).after.end.date() for f in found}
         parked = fix_store.parked_claims(conn)
     with planning(database, settings) as conn:
-        plan_deployed(conn, found, first, settings.tracker.field_name)
+        plan_deployed(conn, found, first, as_of, settings.tracker.field_name)
         would_say = planned_words(conn, settings)
     names = ", ".join(f"{name} (deployment {deployment})" for deployment, name in parked) or "none"
     return dg.MaterializeResult(
@@ -107,7 +108,7 @@ def verifications(
         found = judged_fixes(conn, as_of, decided)
         made: list[Verification] = []
         # A look may close its fix, or leave the next one due: ask again after each round.
-        while due := due_looks(found, fix_store.looks_done(conn, METHOD_VERSION), as_of, settings.verify):
+        while due := _due(found, fix_store.looks_done(conn, METHOD_VERSION), as_of, settings.verify):
             made += _verify(conn, due, encoder, settings, decided)
     frame = pd.DataFrame([vars(v) for v in made], columns=list(Verification.__dataclass_fields__))
     counts = {f"verdict_{name}": int(n) for name, n in frame["verdict"].value_counts().items()}
@@ -115,6 +116,20 @@ def verifications(
     return dg.MaterializeResult(
         metadata=metadata.rows(len(made), **counts) | {"verdicts": metadata.table(frame, columns, most=50)}
     )
+
+
+def _due(
+    found: Sequence[Fix],
+    done: Mapping[str, Mapping[str, Mapping[int, Verdict]]],
+    as_of: datetime,
+    policy: VerifyPolicy,
+) -> list[Look]:
+    """Due looks of every application; two of them may have fixes of one name."""
+    due = []
+    for application in sorted({fix.application for fix in found}):
+        own = [fix for fix in found if fix.application == application]
+        due += due_looks(own, done.get(application, {}), as_of, policy)
+    return due
 
 
 def _verify(
@@ -125,9 +140,9 @@ def _verify(
     decided: Mapping[str, EffectiveDecisions],
 ) -> list[Verification]:
     """The earliest due look of each fix, made and saved."""
-    first: dict[str, Look] = {}
+    first: dict[tuple[str, str], Look] = {}
     for look in sorted(due, key=lambda look: look.day):
-        first.setdefault(look.fix.fix_id, look)
+        first.setdefault((look.fix.application, look.fix.fix_id), look)
     counter = _Counter(conn, encoder, settings, decided)
     made = []
     for look in first.values():

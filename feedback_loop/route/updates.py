@@ -6,13 +6,13 @@ Belongs here: the policy of updates, and the words on fixes and merges. Does not
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from math import inf
 from typing import Literal
 
 from feedback_loop.decisions import EffectiveDecisions
 from feedback_loop.documents import Document, Paragraph, Text, plain
-from feedback_loop.records import Fix, check_between
+from feedback_loop.records import Fix, check_between, midnight
 from feedback_loop.redaction import visible
 from feedback_loop.route import words
 from feedback_loop.tracker import Ticket, TicketEvent, TicketStatus
@@ -26,6 +26,8 @@ ENDED_BY_PEOPLE: Mapping[str, str] = {
 }
 """Statuses of tickets that the loop neither reopens nor closes, and why."""
 
+Key = tuple[str, str]
+_QUIET = timedelta(days=7)  # between two comments on times that a ticket tells
 _MAX_ORIGIN = 80  # characters; it names a version or status as people called it
 
 
@@ -65,26 +67,35 @@ class UpdatePolicy:
 
 
 def plan_deployed_comments(
-    fixes: Sequence[Fix], first_look: Mapping[str, date], field: str = "Deployed at"
+    fixes: Sequence[Fix],
+    first_look: Mapping[Key, date],
+    as_of: datetime,
+    last_told: Mapping[Key, datetime] | None = None,
+    field: str = "Deployed at",
 ) -> list[TicketEvent]:
     """One comment per fix: it is deployed, how that is known, and on which day the first verdict comes.
 
+    People who correct a time on several days read of it once in seven days: the newest is told then.
+
     Args:
-        fixes: that are known on a ticket where something may be said.
-        first_look: fix_id -> day of the first verdict.
+        fixes: that were not told yet, on a ticket where something may be said.
+        first_look: (application, fix_id) -> day of the first verdict.
+        as_of: now, as the run has it.
+        last_told: (application, pattern_id) -> when a fix of the pattern was told last.
         field: where a person writes the time into the ticket, as the tracker calls it.
     """
-    return [
-        TicketEvent(
-            application=fix.application,
-            pattern_id=fix.pattern_id,
-            event_key=f"deployed:{fix.fix_id}",
-            kind="comment",
-            body=_deployed(fix, first_look[fix.fix_id], field),
-            occurred_at=fix.deployed_at,
-        )
-        for fix in fixes
-    ]
+    last, events = dict(last_told or {}), []
+    for fix in sorted(fixes, key=lambda f: f.deployed_at, reverse=True):
+        pattern, due = (fix.application, fix.pattern_id), first_look[fix.application, fix.fix_id]
+        at = fix.deployed_at
+        if fix.source == "ticket":
+            if pattern in last and as_of - last[pattern] < _QUIET:
+                continue
+            at = min(as_of, midnight(due))  # when it was read, and before the verdict
+            last[pattern] = as_of
+        body = _deployed(fix, due, field)
+        events.append(TicketEvent(*pattern, f"deployed:{fix.fix_id}", "comment", body, at))
+    return events[::-1]
 
 
 def _deployed(fix: Fix, first_look: date, field: str) -> Document:

@@ -17,10 +17,9 @@ from typing import Literal
 from feedback_loop.documents import Document, Paragraph, Text
 from feedback_loop.records import NOT_REDUCED, Fix, Verification
 from feedback_loop.route import words
-from feedback_loop.route.updates import ENDED_BY_PEOPLE, SILENT, UpdatePolicy
+from feedback_loop.route.updates import ENDED_BY_PEOPLE, SILENT, Key, UpdatePolicy
 from feedback_loop.tracker import Ticket, TicketEvent
 
-Key = tuple[str, str]
 _Step = tuple[Literal["comment", "reopen", "close"], str]
 
 
@@ -34,7 +33,7 @@ class Reopening:
 
 def plan_verdict_events(
     verifications: Sequence[Verification],
-    names: Mapping[str, str],
+    names: Mapping[Key, str],
     tickets: Mapping[Key, Ticket],
     fixes: Sequence[Fix],
     as_of: datetime,
@@ -49,7 +48,7 @@ def plan_verdict_events(
 
     Args:
         verifications: looks that were not told yet, in any order.
-        names: pattern_id -> name, for the sentence.
+        names: (application, pattern_id) -> name, for the sentence.
         tickets: (application, pattern_id of the look) -> the ticket that speaks for it, with its status of now.
         fixes: all that count, under the patterns of the looks.
         as_of: now, as the run has it.
@@ -69,7 +68,7 @@ def plan_verdict_events(
         kind, after = _next_step(v, ticket, history, as_of, policy)
         if kind == "reopen":
             made.setdefault(key, []).append(Reopening(v.as_of, by_people=False))
-        said = verdict_document(v, names.get(v.pattern_id, v.pattern_id), after)
+        said = verdict_document(v, names.get(key, v.pattern_id), after)
         event_key = f"verdict:{v.fix_id}:{v.look_day}"
         events.append(TicketEvent(v.application, v.pattern_id, event_key, kind, said, v.as_of))
     return events

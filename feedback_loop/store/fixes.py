@@ -105,19 +105,26 @@ def parked_claims(conn: Connection) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in conn.execute(sa.text(query))]
 
 
-def looks_done(conn: Connection, method_version: str) -> dict[str, dict[int, Verdict]]:
-    """fix_id -> look day -> verdict, of one method version."""
-    done: dict[str, dict[int, Verdict]] = {}
-    query = sa.select(verifications.c.fix_id, verifications.c.look_day, verifications.c.verdict)
-    for fix_id, day, verdict in conn.execute(query.where(verifications.c.method_version == method_version)):
-        done.setdefault(fix_id, {})[day] = verdict
+def looks_done(conn: Connection, method_version: str) -> dict[str, dict[str, dict[int, Verdict]]]:
+    """Application -> fix_id -> look day -> verdict, of one method version."""
+    done: dict[str, dict[str, dict[int, Verdict]]] = {}
+    query = sa.select(*(verifications.c[name] for name in ("application", "fix_id", "look_day", "verdict")))
+    for application, fix_id, day, verdict in conn.execute(
+        query.where(verifications.c.method_version == method_version)
+    ):
+        done.setdefault(application, {}).setdefault(fix_id, {})[day] = verdict
     return done
 
 
-def judged(conn: Connection, method_version: str) -> frozenset[str]:
-    """fix_ids with a final verdict of one method version: no further look is made at them."""
+def judged(conn: Connection, method_version: str, application: str | None = None) -> frozenset[str]:
+    """fix_ids with a final verdict of one method version: no further look is made at them; None: of any application."""
     done = looks_done(conn, method_version)
-    return frozenset(name for name, looks in done.items() if FINAL_VERDICTS.intersection(looks.values()))
+    return frozenset(
+        fix_id
+        for of, fixes_of in done.items()
+        for fix_id, looks in fixes_of.items()
+        if application in (None, of) and FINAL_VERDICTS.intersection(looks.values())
+    )
 
 
 def save_verifications(conn: Connection, looks: Sequence[Verification], method_version: str) -> None:

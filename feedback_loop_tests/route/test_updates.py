@@ -1,16 +1,19 @@
 """What is said and done on a ticket after it was made: deployed fixes, merges. Verdicts: `test_verdicts`."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from feedback_loop.decisions import effective_decisions
 from feedback_loop.documents import Document, Heading, Paragraph, Quote, plain
 from feedback_loop.records import Fix, PatternDecision
 from feedback_loop.route import UpdatePolicy, plan_deployed_comments, plan_duplicates
-from feedback_loop.tracker import Ticket, TicketStatus
+from feedback_loop.tracker import Ticket, TicketEvent, TicketStatus
 
 AS_OF = datetime(2026, 3, 2, tzinfo=UTC)
 KEY = ("shop", "p1")
@@ -48,7 +51,7 @@ CLAIM = replace(FIX, source="ticket", deployment_id="", prompt_name=None, prompt
 
 
 def deployed(fix: Fix, **arguments: Any) -> str:
-    (event,) = plan_deployed_comments([fix], {"f1": date(2026, 3, 16)}, **arguments)
+    (event,) = plan_deployed_comments([fix], {("shop", "f1"): date(2026, 3, 16)}, AS_OF, **arguments)
     assert (event.kind, event.event_key, event.occurred_at) == ("comment", f"deployed:{fix.fix_id}", fix.deployed_at)
     return words(event.body)
 
@@ -88,6 +91,39 @@ def test_a_time_that_was_read_from_a_ticket_says_where_and_how_to_correct_it(fie
 
 def test_the_field_is_called_as_the_tracker_calls_it() -> None:
     assert "set the field resolved_at of" in deployed(replace(CLAIM, origin="fix version 1"), field="resolved_at")
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=12, unique=True))
+def test_however_often_a_time_is_corrected_it_is_told_once_in_seven_days_and_the_newest_at_last(
+    days: list[int],
+) -> None:
+    told: list[TicketEvent] = []
+    for day in range(60):  # on each of `days` people write another time into the ticket
+        as_of = AS_OF + timedelta(days=day)
+        if not (known := [d for d in days if d <= day]):
+            continue
+        fix = replace(CLAIM, fix_id=f"f{max(known)}", deployed_at=AS_OF - timedelta(days=max(known)))
+        for _ in range(2):
+            if f"deployed:{fix.fix_id}" not in {e.event_key for e in told}:
+                last = {KEY: told[-1].occurred_at} if told else {}
+                told += plan_deployed_comments([fix], {("shop", fix.fix_id): date(2027, 1, 1)}, as_of, last)
+    gaps = [(b.occurred_at - a.occurred_at).days for a, b in pairwise(told)]
+    assert all(gap >= 7 for gap in gaps)
+    assert told[-1].event_key == f"deployed:f{max(days)}"
+    assert told[0].occurred_at == AS_OF + timedelta(days=min(days))
+
+
+def test_of_two_times_read_at_once_the_newer_is_told_before_its_verdict_and_recorded_deployments_always_are() -> None:
+    later = replace(CLAIM, fix_id="f2", deployed_at=AS_OF + timedelta(days=1))
+    looks = {("shop", f): date(2026, 3, 16) for f in ("f1", "f2")}
+    now = AS_OF + timedelta(days=30)
+    (event,) = plan_deployed_comments([CLAIM, later], looks, now)
+    assert (event.event_key, event.occurred_at) == ("deployed:f2", datetime(2026, 3, 16, tzinfo=UTC))
+    recorded = [replace(FIX, fix_id=f"f{n}", deployed_at=AS_OF + timedelta(days=n)) for n in (1, 2)]
+    assert [e.event_key for e in plan_deployed_comments(recorded, looks, now, {KEY: now})] == [
+        "deployed:f1",
+        "deployed:f2",
+    ]
 
 
 def merge(pattern_id: str, into: str) -> PatternDecision:

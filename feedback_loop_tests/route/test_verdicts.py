@@ -43,7 +43,7 @@ def verification(**fields: Any) -> Verification:
 def plan(*looks: Verification, on: Ticket | None = None, **arguments: Any) -> list[TicketEvent]:
     values: dict[str, Any] = {"fixes": (), "as_of": AS_OF, "policy": POLICY}
     tickets = {KEY: on if on is not None else ticket()}
-    return plan_verdict_events(looks, {"p1": "Broken *links*"}, tickets, **(values | arguments))
+    return plan_verdict_events(looks, {KEY: "Broken *links*", ("other", "p1"): "x"}, tickets, **(values | arguments))
 
 
 @pytest.mark.parametrize(
