@@ -21,6 +21,9 @@ from feedback_loop.tracker import StatusChange, Ticket, TicketStatus, TrackerSta
 NOT_FIXED: frozenset[TicketStatus] = frozenset({"wont_do", "duplicate", "cancelled", "gone"})
 """Statuses in which a ticket says nothing of a fix."""
 
+MARKED_DONE = "the day it was marked done"
+"""Origin of a time of a ticket that only says that it is done."""
+
 _SAME_CLICK = timedelta(minutes=1)  # trackers stamp the parts of one transition some milliseconds apart
 _OLD_STEP = timedelta(seconds=1)  # between when a ticket was seen done and how it is dated since
 _WHY_NONE: dict[TicketStatus, str] = {
@@ -127,7 +130,7 @@ def _found(state: TrackerState, policy: DeployedPolicy, field: str) -> Iterator[
     if state.resolved_at is not None:
         yield DeployedAt(state.resolved_at.astimezone(UTC), "the resolution date", "instant", "low")
     if state.done_since is not None:
-        yield DeployedAt(state.done_since.astimezone(UTC), "the day it was marked done", "instant", "low")
+        yield DeployedAt(state.done_since.astimezone(UTC), MARKED_DONE, "instant", "low")
 
 
 def _entered(state: TrackerState, policy: DeployedPolicy) -> StatusChange | None:

@@ -12,7 +12,14 @@ from sqlalchemy import Connection
 
 from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.defs.filing import Begin
-from feedback_loop.deployed import DeployedPolicy, FixChange, left_done_at, reconcile_fixes, resolve_deployed_at
+from feedback_loop.deployed import (
+    MARKED_DONE,
+    DeployedPolicy,
+    FixChange,
+    left_done_at,
+    reconcile_fixes,
+    resolve_deployed_at,
+)
 from feedback_loop.errors import InputError, NotFoundError, TicketRefused, TrackerUnavailable
 from feedback_loop.records import PatternDecision
 from feedback_loop.route import plan_answers
@@ -57,11 +64,10 @@ def follow_tickets(
         with begin() as conn:
             tickets = [t for t in ledger.load_tickets(conn, tracker=tracker.name) if t.ref is not None]
             seen = ledger.last_seen(conn)
-        states = _read(tracker, tickets, followed)
+            done_at = _done_at(conn, tickets, seen, as_of)
+        read = _read(tracker, tickets, followed)
+        states = {key: _dated(state, done_at.get(key, as_of - _MOMENT)) for key, state in read.items()}
         tickets = [ticket for ticket in tickets if _key(ticket) in states]
-        for ticket in tickets:
-            since = seen[_key(ticket)].changed_at if ticket.status == "done" else as_of
-            states[_key(ticket)] = _dated(states[_key(ticket)], since - _MOMENT)
         reopened = {_key(t): _reopened_now(t, states[_key(t)], seen[_key(t)], as_of, policy) for t in tickets}
         with begin() as conn:
             current = [_store(conn, t, states[_key(t)], reopened[_key(t)], as_of, followed) for t in tickets]
@@ -142,6 +148,16 @@ def _read_others(
         except (TrackerUnavailable, TicketRefused, InputError) as error:
             followed.reported.append(f"{name}, which a ticket of ours duplicates, cannot be read: {error}")
     return others
+
+
+def _done_at(
+    conn: Connection, tickets: Sequence[Ticket], seen: Mapping[_Key, ledger.LastSeen], as_of: datetime
+) -> dict[_Key, datetime]:
+    """Since when tickets count as done that say no more than that; one that was gone meanwhile keeps its day."""
+    done_at = {_key(t): seen[_key(t)].changed_at - _MOMENT for t in tickets if t.status == "done"}
+    claims = {(f.application, f.pattern_id): f for f in fixes.load_fixes(conn, as_of) if f.origin == MARKED_DONE}
+    kept = {_key(t): claims[_key(t)].deployed_at for t in tickets if t.status in ("done", "gone") and _key(t) in claims}
+    return done_at | kept
 
 
 def _dated(state: TrackerState | None, seen_at: datetime) -> TrackerState | None:

@@ -375,6 +375,13 @@ def test_a_ticket_that_only_says_done_is_dated_by_when_that_was_first_seen(engin
     seen_at = ends[0] - timedelta(seconds=1)  # before the end of the day at whose end it was read
     assert [told(fix) for fix in found] == [("the day it was marked done", seen_at, "instant", "low")] * len(ends)
     assert len({fix.fix_id for fix in found}) == 1
+    away = path.rename(tmp_path / "away")
+    world.follow(ends[-1] + timedelta(days=1))
+    assert world.row("p1")["status"] == "gone"
+    away.rename(path)
+    for days in (2, 3):
+        world.follow(ends[-1] + timedelta(days=days))
+        assert (world.row("p1")["status"], world.fixes()) == ("done", found[:1])
 
 
 def test_one_unreadable_ticket_is_reported_and_the_others_are_followed(engine: Engine, tmp_path: Path) -> None:
