@@ -99,6 +99,7 @@ def _impact(state: PatternState, row: Row, facts: TicketFacts) -> tuple[Inline, 
         f"{hit}{users}{rate}.",
         words.trend(facts.trend, state.first_seen_week),
         _where(facts),
+        _version(facts),
         f"Severity: {state.severity} of 4 ({_SEVERITY[state.severity]}).",
     ]
     return Text("Impact.", "strong"), Text(" " + " ".join(s for s in sentences if s))
@@ -113,14 +114,22 @@ def _this_week(state: PatternState, row: Row) -> TrendWeek:
 
 
 def _where(facts: TicketFacts) -> str | None:
-    if facts.segments:
-        where = [words.segment(fact) for fact in facts.segments[:_MOST_SEGMENTS]]
-        return f"It hits more people than expected {words.listed(where)}."
+    if not facts.segments:
+        return None
+    where = [words.segment(fact) for fact in facts.segments[:_MOST_SEGMENTS]]
+    return f"It hits more people than expected {words.listed(where)}."
+
+
+def _version(facts: TicketFacts) -> str | None:
+    """The prompt version that most of it came with, unless it is named as a segment."""
     total = sum(n for _, _, n in facts.versions)
     name, prompt_version, n = facts.versions[0] if facts.versions else (None, "", 0)
-    if facts.n_versions == 1 or not n or n < _MOSTLY * total:
+    is_named = any(fact.dimension == "prompt_version" for fact in facts.segments[:_MOST_SEGMENTS])
+    if is_named or not n or n < _MOSTLY * total:
         return None
-    return f"{'All' if n == total else f'{n / total:.0%}'} of it came with {words.version(name, prompt_version)}."
+    share = "All" if n == total else f"{n / total:.0%}"
+    only = ", the only one in use" if facts.n_versions == 1 else ""
+    return f"{share} of it came with {words.version(name, prompt_version)}{only}."
 
 
 def _note(state: PatternState) -> tuple[Block, ...]:
@@ -193,8 +202,7 @@ def _unknown(row: Row, facts: TicketFacts) -> tuple[Block, ...]:
         "rejected without a reason. It may be the same failure; they are not counted.",
         facts.n_versions == 1
         and facts.versions
-        and f"All of it came with {words.version(*facts.versions[0][:2])}, the only one in use. Another version may "
-        "do better.",
+        and "Only one prompt version was in use. Another version may do better.",
         (facts.unassigned_share or 0) >= _MUCH_UNASSIGNED
         and f"{facts.unassigned_share:.0%} of the week's complaints fit no known failure. Some may belong here.",
         "Complaints were put together by what they say. Single ones may be in the wrong place.",
