@@ -30,6 +30,7 @@ from feedback_loop.verify import METHOD_VERSION
 
 _Key = tuple[str, str]
 _ENDED_BY_PEOPLE: frozenset[TicketStatus] = frozenset({"done", "wont_do", "duplicate", "cancelled"})
+_ENDED_WAITING: frozenset[TicketStatus] = frozenset({"wont_do", "cancelled"})  # the tracker never gets them
 _N_AWAY = 3  # so many tickets unread in a row: it is the tracker that is away, and not some tickets that are odd
 _MOMENT = timedelta(seconds=1)  # what was seen at the end of a day happened before it
 
@@ -62,16 +63,17 @@ def follow_tickets(
     with begin() as guard:
         ledger.lock_tracker(guard)
         with begin() as conn:
-            tickets = [t for t in ledger.load_tickets(conn, tracker=tracker.name) if t.ref is not None]
+            known_tickets = ledger.load_tickets(conn, tracker=tracker.name)
             seen = ledger.last_seen(conn)
-            done_at = _done_at(conn, tickets, seen, as_of)
-        read = _read(tracker, tickets, followed)
+            done_at = _done_at(conn, known_tickets, seen, as_of)
+        read = _read(tracker, known_tickets, followed)
         states = {key: _dated(state, done_at.get(key, as_of - _MOMENT)) for key, state in read.items()}
-        tickets = [ticket for ticket in tickets if _key(ticket) in states]
+        tickets = [t for t in known_tickets if _key(t) in states]
+        unfiled = [t for t in known_tickets if t.ref is None and t.status in _ENDED_WAITING]
         reopened = {_key(t): _reopened_now(t, states[_key(t)], seen[_key(t)], as_of, policy) for t in tickets}
         with begin() as conn:
             current = [_store(conn, t, states[_key(t)], reopened[_key(t)], as_of, followed) for t in tickets]
-            elsewhere = _answer(conn, current, states, tracker.name, as_of, followed)
+            elsewhere = _answer(conn, [*current, *unfiled], states, tracker.name, as_of, followed)
         others = _read_others(tracker, elsewhere, followed)
         with begin() as conn:
             known = fixes.resolve_fixes(conn, as_of)  # what the application recorded itself comes first
@@ -88,7 +90,10 @@ def follow_tickets(
 
 
 def read_releases(conn: Connection, waiting: LocalTracker) -> tuple[list[Ticket], list[str]]:
-    """Let waiting tickets go whose files a person set to `released`; returns them, and which files cannot be read."""
+    """Let waiting tickets go whose files a person set to `released`, and end those set to `wont_do` or `cancelled`.
+
+    Returns those that go, and what is wrong with files.
+    """
     released, reported = [], []
     for ticket in ledger.load_tickets(conn):
         if ticket.status != "waiting":
@@ -98,9 +103,18 @@ def read_releases(conn: Connection, waiting: LocalTracker) -> tuple[list[Ticket]
         except (TicketRefused, InputError) as error:  # of this file alone: its ticket waits on
             reported.append(f"W-{ticket.ticket_number} waits and cannot be read: {error}")
             continue
-        if state is not None and state.status == "planned":
+        if state is None or state.status == "waiting":
+            continue
+        if state.status == "planned":
             ledger.release_ticket(conn, ticket)
             released.append(ticket)
+        elif state.status in _ENDED_WAITING:
+            ledger.release_ticket(conn, ticket, state.status)
+        else:
+            reported.append(
+                f"W-{ticket.ticket_number} says status: {state.status_name}; of a ticket that waits a person says "
+                "released, wont_do or cancelled"
+            )
     return released, reported
 
 
@@ -214,7 +228,7 @@ def _answer(
     elsewhere: dict[_Key, str] = {}
     for application in sorted({t.application for t in tickets}):
         own = [t for t in tickets if t.application == application]
-        known = {t.pattern_id: state for t in own if (state := states[_key(t)]) is not None}
+        known = {t.pattern_id: state for t in own if (state := states.get(_key(t))) is not None}
         answers = plan_answers(own, known, decisions.load_decisions(conn, application), author, as_of)
         for decision in answers.decisions:
             _record(conn, decision, followed)

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from feedback_loop.documents import from_json, to_json
 from feedback_loop.store.tables import tickets
-from feedback_loop.tracker import Ticket, TicketRef, TrackerState
+from feedback_loop.tracker import Ticket, TicketRef, TicketStatus, TrackerState
 
 _LEDGER_LOCK = 0x666C_6C65  # one writer of the ledger at a time, so that numbers have no gaps
 _TRACKER_LOCK = 0x666C_7472  # one writer of the tracker at a time, so that nothing is made twice
@@ -158,9 +158,9 @@ def reopened_by_people(conn: Connection) -> dict[tuple[str, str], datetime]:
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-def release_ticket(conn: Connection, ticket: Ticket) -> None:
-    """A person let it go to the tracker."""
-    conn.execute(_of(ticket).where(tickets.c.status == "waiting").values(status="planned"))
+def release_ticket(conn: Connection, ticket: Ticket, status: TicketStatus = "planned") -> None:
+    """A person let a waiting ticket go to the tracker, or ended it before; others stay as they are."""
+    conn.execute(_of(ticket).where(tickets.c.status == "waiting").values(status=status))
 
 
 def save_state(

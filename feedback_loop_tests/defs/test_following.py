@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from feedback_loop.clients.local_tracker import LocalTracker
+from feedback_loop.defs.following import read_releases
 from feedback_loop.defs.tracking import judged_fixes, plan_merges
 from feedback_loop.errors import TrackerUnavailable
 from feedback_loop.records import Fix, Verification
@@ -395,6 +396,28 @@ def test_one_unreadable_ticket_is_reported_and_the_others_are_followed(engine: E
     assert (followed.n_read, followed.changed) == (1, [("FL-2", "open", "wont_do")])
     assert [("FL-1 cannot be read" in said, "'fixed'" in said) for said in followed.reported] == [(True, True)]
     assert world.row("p1")["status"] == "open"
+
+
+def test_a_waiting_file_may_end_its_ticket_and_any_other_word_is_reported(engine: Engine, tmp_path: Path) -> None:
+    waiting, now = LocalTracker(tmp_path / "waiting", "W", released="planned"), datetime(2026, 1, 20, tzinfo=UTC)
+    world = LedgerWorld(engine, LocalTracker(tmp_path), lambda: now, "resolved_at")
+    world.add("p1", "p2", "p3", "p4", "p5", status="waiting")
+    for n, word in enumerate(("wont_do", "cancelled", "released", "done", "waiting"), start=1):
+        waiting.create(world.ticket(f"p{n}"))
+        path = tmp_path / "waiting" / f"W-{n}.md"
+        path.write_text(
+            path.read_text(encoding="utf-8").replace("status: waiting", f"status: {word}"), encoding="utf-8"
+        )
+    with engine.begin() as conn:
+        released, reported = read_releases(conn, waiting)
+    assert [t.pattern_id for t in released] == ["p3"]
+    assert [said.startswith("W-4 says status: done; ") for said in reported] == [True]
+    now_are = [world.row(f"p{n}")["status"] for n in range(1, 6)]
+    assert now_are == ["wont_do", "cancelled", "planned", "waiting", "waiting"]
+    assert world.file().made == ["FL-3"]
+    for _ in range(2):
+        world.follow()
+    assert world.said() == [("p1", "mute", None, now)]
 
 
 N_ATTEMPTS = 4  # of the client at one request
