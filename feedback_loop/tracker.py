@@ -5,7 +5,7 @@ Belongs here: what the loop and a tracker tell each other. Does not belong here:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
@@ -46,15 +46,23 @@ class Ticket:
     @property
     def ref(self) -> "TicketRef | None":
         """Where the tracker holds it, once it does."""
-        return TicketRef(self.issue_id or self.ticket_key, self.ticket_key) if self.ticket_key else None
+        if not self.ticket_key:
+            return None
+        return TicketRef(self.issue_id or self.ticket_key, self.ticket_key, (self.application, self.pattern_id))
 
 
 @dataclass(frozen=True)
 class TicketRef:
-    """A ticket that the tracker holds."""
+    """A ticket that the tracker holds.
+
+    Attributes:
+        issue_id, ticket_key: its lasting id, and its name now.
+        pattern: (application, pattern_id) that it must be of, where that is known; not part of what it is.
+    """
 
     issue_id: str
     ticket_key: str
+    pattern: tuple[str, str] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,19 @@ class Attachment:
 
     name: str
     png: bytes
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of an event; its comment is there.
+
+    Attributes:
+        is_moved: the ticket has the status that the event brings, and the loop gave it.
+        problem: what the tracker refused beside the comment, and goes on refusing: the transition, a picture.
+    """
+
+    is_moved: bool = False
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,8 +147,9 @@ class Finding:
 class Tracker(Protocol):
     """Where tickets live for people: Jira or the local Markdown tracker.
 
-    Every verb but `create` may be repeated safely. All raise `errors.TrackerUnavailable` where the tracker does not
-    answer, `errors.TrackerRefused` where it refuses everything and `errors.TicketRefused` where it refuses this.
+    Every verb but `create` may be repeated safely; none writes to what is not the ticket of its pattern. All raise
+    `errors.TrackerUnavailable` where the tracker does not answer, `errors.TrackerRefused` where it refuses everything
+    and `errors.TicketRefused` where it refuses this.
     """
 
     name: str
@@ -150,12 +172,18 @@ class Tracker(Protocol):
         """Give it what cannot be part of its making: the link back, the pictures. What is there already stays."""
         ...
 
-    def apply(self, ref: TicketRef, event: TicketEvent, attachments: Sequence[Attachment] = ()) -> None:
-        """Comment, then reopen or close; an event that is already there changes nothing."""
+    def apply(self, ref: TicketRef, event: TicketEvent, attachments: Sequence[Attachment] = ()) -> Applied:
+        """Comment, then reopen or close, then attach; an event that is already there changes nothing.
+
+        What people ended otherwise, or did already, is commented on only.
+        """
         ...
 
-    def link_duplicate(self, extra: TicketRef, kept: TicketRef, event: TicketEvent) -> None:
-        """Say on a ticket that we made twice that another one counts; nothing is deleted."""
+    def link_duplicate(self, extra: TicketRef, kept: TicketRef, event: TicketEvent) -> bool:
+        """Say on a ticket that we made twice that another one counts; nothing is deleted.
+
+        Returns whether anything was done: what was said once, and what people made, is left alone.
+        """
         ...
 
     def fetch(self, ref: TicketRef) -> TrackerState | None:

@@ -17,16 +17,16 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from feedback_loop.clients import jira_check, jira_fields
-from feedback_loop.clients.jira_errors import FieldsRefused
-from feedback_loop.clients.jira_fields import PROPERTY, STATE_FIELDS
+from feedback_loop.clients.jira_errors import FieldsRefused, NotAllowed
+from feedback_loop.clients.jira_fields import DUPLICATE, PROPERTY, STATE_FIELDS
 from feedback_loop.clients.jira_policy import JiraPolicy, plain_name
-from feedback_loop.clients.jira_wire import JiraWire, there
-from feedback_loop.clients.jira_workflow import choose_transition
+from feedback_loop.clients.jira_wire import JiraWire, everywhere, there
+from feedback_loop.clients.jira_workflow import choose_transition, is_moved
 from feedback_loop.documents import Block, Document, Paragraph, Text
 from feedback_loop.errors import NotFoundError, TicketRefused, TrackerRefused, TrackerUnavailable
 from feedback_loop.rendering import MAX_CHARS, adf, fit, wiki
 from feedback_loop.route.policy import RouteTarget
-from feedback_loop.tracker import Attachment, Finding, Ticket, TicketEvent, TicketRef, TrackerState
+from feedback_loop.tracker import Applied, Attachment, Finding, Ticket, TicketEvent, TicketRef, TrackerState
 
 _log = logging.getLogger(__name__)
 _MAX_SEARCH_PAGES = 50
@@ -82,7 +82,7 @@ class JiraTracker:
 
     def check(self) -> list[Finding]:
         """What would keep tickets from being made, or made whole; raises only where Jira does not answer."""
-        with _reading("its setup"):
+        with _reading("its setup"), everywhere():
             return jira_check.find_problems(self._wire, self.policy, self.targets.values())
 
     def find(self, ticket: Ticket) -> list[TicketRef]:
@@ -121,61 +121,79 @@ class JiraTracker:
             "ticket_number": ticket.ticket_number,
         }
         with self._writing(ref):
+            issue = self._own(ref, (ticket.application, ticket.pattern_id), {"fields": "labels,attachment"})
             self._wire.put(f"{_path(ref)}/properties/{PROPERTY}", note)
             if self.asset_url:
                 page = f"{self.asset_url}?partition={ticket.created_week}"
                 link = {"url": page, "title": f"The pattern and its numbers, week of {ticket.created_week}"}
                 body = {"globalId": f"feedback-loop:pattern:{fingerprint}", "object": link}
                 self._wire.post(f"{_path(ref)}/remotelink", body, "id", is_repeatable=True)  # replaced by its globalId
-            self._attach(ref, attachments)
+            self._attach(ref, issue, attachments)
 
-    def apply(self, ref: TicketRef, event: TicketEvent, attachments: Sequence[Attachment] = ()) -> None:
-        """Attach, comment, then reopen or close; what is there already, or what people did since, stays.
+    def apply(self, ref: TicketRef, event: TicketEvent, attachments: Sequence[Attachment] = ()) -> Applied:
+        """Comment, then reopen or close, then attach; what is there already, or what people did since, stays.
 
         Raises:
             OutcomeUnknown: something may have been done; calling again finds out.
-            TicketRefused: the issue is gone, or its workflow has no such way.
+            TicketRefused: the issue is gone or another pattern's, or Jira does not take the comment.
         """
-        reference = jira_fields.reference_of(event)
+        closes, fields = event.kind == "close", {"fields": "labels,attachment"}
+        if event.kind != "comment":
+            fields = self._with_changelog("labels,attachment,status,resolution")
         with self._writing(ref):
-            self._attach(ref, attachments)
-            said_at = self._said_at(ref, reference)
-            if said_at is None:
-                body = self._render(event.body, Paragraph((Text(reference, "em"),)))
-                self._wire.post(f"{_path(ref)}/comment", {"body": body}, "id")
+            issue = self._own(ref, (event.application, event.pattern_id), fields)
+            said_at = self._said_at(ref, jira_fields.reference_of(event))
+            is_moved: bool | None = False
             if event.kind != "comment":
-                self._move(ref, said_at, closes=event.kind == "close")
+                is_moved = self._is_moved(ref, issue, said_at, closes=closes)
+            if said_at is None:
+                self._say(ref, event)
+            problem = self._move(ref, closes=closes) if is_moved is None else None
+            unattached = self._try_to_attach(ref, issue, attachments)
+        is_moved = problem is None if is_moved is None else is_moved
+        return Applied(is_moved, "; ".join(filter(None, (problem, unattached))) or None)
 
-    def link_duplicate(self, extra: TicketRef, kept: TicketRef, event: TicketEvent) -> None:
-        """Say on an issue that we made twice which one counts, and link the two; people's copies are left alone.
+    def link_duplicate(self, extra: TicketRef, kept: TicketRef, event: TicketEvent) -> bool:
+        """Say on an issue that we made twice which one counts, and link the two: once, and noted on the issue.
+
+        People's copies are left alone, and so is what they deleted of it since.
 
         Raises:
             TicketRefused: it is gone, or this Jira has no such link.
         """
+        note = {"counts": kept.issue_id}
         with self._writing(extra), _reading(extra.ticket_key):
-            fields = self._wire.get(_path(extra), "fields", {"fields": "creator,issuelinks"})["fields"]
-            if jira_fields.account_id(fields.get("creator")) != self._wire.account:
+            asked = {"fields": "creator,issuelinks", "properties": DUPLICATE}
+            issue = self._wire.get(_path(extra), "fields", asked)
+            if (issue.get("properties") or {}).get(DUPLICATE) == note:
+                return False
+            if jira_fields.account_id(issue["fields"].get("creator")) != self._wire.account:
                 _log.warning("%s has the label of %s but is not ours: left alone", extra.ticket_key, kept.ticket_key)
-                return
-            self.apply(extra, event)
-            if not jira_fields.duplicates(fields, kept.issue_id, self.policy.link_type):
+                return False
+            if self._said_at(extra, jira_fields.reference_of(event)) is None:
+                self._say(extra, event)
+            if not jira_fields.duplicates(issue["fields"], kept.issue_id, self.policy.link_type):
                 link = {
                     "type": {"name": self._duplicate_type()},
                     "inwardIssue": {"id": extra.issue_id},  # Jira's word for the one that duplicates
                     "outwardIssue": {"id": kept.issue_id},
                 }
                 self._wire.post("issueLink", link, None)
+            self._wire.put(f"{_path(extra)}/properties/{DUPLICATE}", note)
+        return True
 
     def fetch(self, ref: TicketRef) -> TrackerState | None:
         """What the issue says now; None only where Jira, asked as us, does not know it.
 
         Raises:
             TrackerUnavailable, TrackerRefused: it cannot be said.
+            TicketRefused: it is another pattern's.
             InputError: the field for the deployment holds no time.
         """
         fields = ",".join(filter(None, (STATE_FIELDS, self.policy.deployed_field)))
         try:
-            issue = self._wire.get(_path(ref), "fields", self._with_changelog(fields))
+            asked = self._with_changelog(fields)
+            issue = self._own(ref, ref.pattern, asked) if ref.pattern else self._wire.get(_path(ref), "fields", asked)
         except NotFoundError:
             self._wire.check_account()  # to wrong credentials every issue is unknown
             return None
@@ -238,16 +256,32 @@ class JiraTracker:
             params["nextPageToken"] = token
         raise TrackerUnavailable(f"Jira's search does not end after {_MAX_SEARCH_PAGES} pages ({jql})")
 
-    def _attach(self, ref: TicketRef, attachments: Sequence[Attachment]) -> None:
-        if not attachments:
-            return
+    def _own(self, ref: TicketRef, pattern: tuple[str, str], params: Mapping[str, str]) -> dict[str, Any]:
+        """The issue, where it is of this pattern; nothing is written to another."""
         with _reading(ref.ticket_key):
-            fields = self._wire.get(_path(ref), "fields", {"fields": "attachment"})["fields"]
-            files = fields.get("attachment") or []
+            issue = self._wire.get(_path(ref), "fields", {**params, "properties": PROPERTY})
+            jira_fields.check_pattern(issue, pattern, ref.ticket_key)
+        return issue
+
+    def _attach(self, ref: TicketRef, issue: Mapping[str, Any], attachments: Sequence[Attachment]) -> None:
+        with _reading(ref.ticket_key):
+            files = issue["fields"].get("attachment") or []
             there = {a["filename"] for a in files if jira_fields.account_id(a.get("author")) == self._wire.account}
         for picture in attachments:
             if picture.name not in there:
                 self._wire.attach(f"{_path(ref)}/attachments", picture.name, picture.png)
+
+    def _try_to_attach(self, ref: TicketRef, issue: Mapping[str, Any], attachments: Sequence[Attachment]) -> str | None:
+        """Attach; returns why Jira refuses, for words count more than the picture with them."""
+        try:
+            self._attach(ref, issue, attachments)
+        except (TicketRefused, NotFoundError) as error:
+            return f"a picture was not taken: {error}"
+        return None
+
+    def _say(self, ref: TicketRef, event: TicketEvent) -> None:
+        body = self._render(event.body, Paragraph((Text(jira_fields.reference_of(event), "em"),)))
+        self._wire.post(f"{_path(ref)}/comment", {"body": body}, "id")
 
     def _said_at(self, ref: TicketRef, reference: str) -> datetime | None:
         """When the comment with this reference was posted."""
@@ -258,24 +292,33 @@ class JiraTracker:
                     return jira_fields.read_time(comment["created"])
         return None
 
-    def _move(self, ref: TicketRef, said_at: datetime | None, *, closes: bool) -> None:
-        """Reopen or close, unless it is so, a person decided otherwise, or it was done and undone since `said_at`."""
+    def _is_moved(
+        self, ref: TicketRef, issue: dict[str, Any], said_at: datetime | None, *, closes: bool
+    ) -> bool | None:
+        """As `jira_workflow.is_moved`."""
         with _reading(ref.ticket_key):
-            issue = self._wire.get(_path(ref), "fields", self._with_changelog("status,resolution"))
-            fields, histories = issue["fields"], self._changelog(ref, issue)
-            moves = jira_fields.read_moves(histories, self._status_categories())
-            status, resolution = fields["status"], (fields.get("resolution") or {}).get("name")
-            if (status["statusCategory"]["key"] == "done") == closes:
-                return
-            if said_at and any(m.change.at >= said_at and m.is_done == closes != m.was_done for m in moves):
-                _log.info("%s was %s and people undid it", ref.ticket_key, "closed" if closes else "reopened")
-                return
-            if not closes and self.policy.meaning(resolution, status["name"]) != "done":
-                _log.info("%s is %s: people's decision stays", ref.ticket_key, resolution or status["name"])
-                return
+            moves = jira_fields.read_moves(self._changelog(ref, issue), self._status_categories())
+            return is_moved(issue["fields"], moves, said_at, self._wire.account, self.policy, closes=closes)
+
+    def _move(self, ref: TicketRef, *, closes: bool) -> str | None:
+        """Reopen or close; returns why the workflow does not let us. Asking it again would hold back all that follows.
+
+        Raises:
+            TicketRefused: not now, or not this account.
+        """
+        with _reading(ref.ticket_key):
             offered = self._wire.get(f"{_path(ref)}/transitions", "transitions", {"expand": "transitions.fields"})
-            body = choose_transition(offered["transitions"], self.policy, closes=closes, where=ref.ticket_key)
-        self._wire.post(f"{_path(ref)}/transitions", body, None)
+            try:
+                body = choose_transition(offered["transitions"], self.policy, closes=closes, where=ref.ticket_key)
+            except TicketRefused as error:
+                return str(error)
+        try:
+            self._wire.post(f"{_path(ref)}/transitions", body, None)
+        except NotAllowed:
+            raise
+        except TicketRefused as error:
+            return f"{ref.ticket_key} was not {'closed' if closes else 'reopened'}: {error}"
+        return None
 
     def _with_changelog(self, fields: str) -> dict[str, str]:
         """Data Center tells the changelog with the issue, whole; Cloud tells it apart, and cuts the other."""

@@ -41,6 +41,10 @@ class FieldsRefused(TicketRefused):
         self.fields = fields
 
 
+class NotAllowed(TicketRefused):
+    """Jira does not allow this to the account, here; elsewhere it may."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """What one failed attempt means.
@@ -89,8 +93,10 @@ def _of_status(response: requests.Response, *, is_repeatable: bool, now: datetim
             "check FEEDBACK_LOOP_JIRA_EMAIL and _TOKEN (Cloud), or only _TOKEN (Data Center: a personal access token)"
         )
         return Failure(TrackerRefused(f"Jira refuses the credentials; {advice} ({said})"))
-    if status in (403, 410):
-        return Failure(TrackerRefused(f"Jira does not allow this to the account ({said})"))
+    if status == 403:
+        return Failure(NotAllowed(f"Jira does not allow this to the account ({said})"))
+    if status == 410:
+        return Failure(TrackerRefused(f"Jira has this no more ({said})"))
     if status == 404 and "errorMessages" in _json(response):
         return Failure(NotFoundError(f"Jira does not know it, or hides it ({said})"))
     if status in _NOT_DONE:

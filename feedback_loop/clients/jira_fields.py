@@ -13,14 +13,15 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from feedback_loop.clients.jira_policy import JiraPolicy, plain_name
-from feedback_loop.errors import InputError
+from feedback_loop.errors import InputError, TicketRefused
 from feedback_loop.rendering import title
 from feedback_loop.route.policy import RouteTarget
 from feedback_loop.tracker import StatusChange, Ticket, TicketEvent, TicketRef, TicketStatus, TrackerState
 
 LABEL = "feedback-loop"
 PROPERTY = "feedback-loop.pattern"
-STATE_FIELDS = "status,resolution,resolutiondate,statuscategorychangedate,fixVersions,issuelinks"
+DUPLICATE = "feedback-loop.duplicate"  # of an issue on which we said once that another one counts
+STATE_FIELDS = "labels,status,resolution,resolutiondate,statuscategorychangedate,fixVersions,issuelinks"
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*-[1-9][0-9]*")
 _OPTIONAL = ("priority", "components", "labels")
 
@@ -39,6 +40,25 @@ def reference_of(event: TicketEvent) -> str:
     """The last words of a comment, by which it is known again; visible, so that nothing strips it."""
     said = json.dumps([event.application, event.pattern_id, event.event_key])
     return f"feedback-loop ref {hashlib.sha256(said.encode()).hexdigest()[:12]}"
+
+
+def check_pattern(issue: Mapping[str, Any], pattern: tuple[str, str], key: str) -> None:
+    """Make sure that an issue is of a pattern: by its label, or where people took that away, by its property.
+
+    Args:
+        issue: with `labels` and `PROPERTY`.
+        pattern: application and pattern_id.
+        key: of the issue, for the message.
+
+    Raises:
+        TicketRefused: it is another one; ids are given anew in each Jira.
+    """
+    of = fingerprint(*pattern)
+    noted = (issue.get("properties") or {}).get(PROPERTY)
+    if f"{LABEL}-{of}" not in (issue["fields"].get("labels") or []) and (noted or {}).get("fingerprint") != of:
+        raise TicketRefused(
+            f"{key} is not the ticket of pattern {pattern[1]}: does the setting `server` name another Jira?"
+        )
 
 
 def is_key(text: str) -> bool:

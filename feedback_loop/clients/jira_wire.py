@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import requests
 from jira import JIRA
 
-from feedback_loop.clients.jira_errors import CAUGHT, failure_of
+from feedback_loop.clients.jira_errors import CAUGHT, NotAllowed, failure_of
 from feedback_loop.clients.jira_fields import account_id
 from feedback_loop.clients.jira_policy import JiraPolicy
 from feedback_loop.errors import ConfigurationError, NotFoundError, TrackerRefused, TrackerUnavailable
@@ -56,10 +56,10 @@ class JiraWire:
             raise ConfigurationError("Jira needs the settings `server` and `project`, and FEEDBACK_LOOP_JIRA_TOKEN")
         self._max_retry_after_s, self._now, self._sleep, self._jitter = policy.max_retry_after_s, now, sleep, jitter
         self._api = f"{policy.server.rstrip('/')}/rest/api/2"
-        with there("which Jira it is"):
+        with there("which Jira it is"), everywhere():
             self._client = self._repeat(lambda: _sign_in(policy, token, email), is_repeatable=True)
         try:
-            with there("which Jira it is"):
+            with there("which Jira it is"), everywhere():
                 server = self.get("serverInfo", "baseUrl")
             kind = policy.kind if policy.kind != "auto" else "cloud" if self._client.deploymentType == "Cloud" else "dc"
             self.is_cloud = kind == "cloud"
@@ -80,7 +80,7 @@ class JiraWire:
         Raises:
             TrackerRefused: Jira does not take the credentials.
         """
-        with there("whose credentials these are"):
+        with there("whose credentials these are"), everywhere():
             account = account_id(self.get("myself", "displayName"))
         if not account:
             raise TrackerUnavailable("what answers does not say whose credentials these are: perhaps it is no Jira")
@@ -184,6 +184,19 @@ def there(what: str) -> Iterator[None]:
         yield
     except NotFoundError as error:
         raise TrackerUnavailable(f"Jira does not show {what}: {error}") from error
+
+
+@contextmanager
+def everywhere() -> Iterator[None]:
+    """What every account may do is not refused of one ticket only.
+
+    Raises:
+        TrackerRefused: instead of NotAllowed.
+    """
+    try:
+        yield
+    except NotAllowed as error:
+        raise TrackerRefused(str(error)) from error
 
 
 def _sign_in(policy: JiraPolicy, token: str, email: str | None) -> JIRA:

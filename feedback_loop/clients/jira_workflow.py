@@ -1,14 +1,47 @@
 """Which way an issue goes through its workflow to be reopened or closed.
 
-Belongs here: the choice among the transitions that Jira offers, by what they lead to and never by their names. Does not
-belong here: requests, and whether an issue should go anywhere at all (`jira.py`).
+Belongs here: whether it still has to go, and the choice among the transitions that Jira offers, by what they lead to
+and never by their names. Does not belong here: requests (`jira.py`).
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from feedback_loop.clients.jira_fields import Move
 from feedback_loop.clients.jira_policy import JiraPolicy, plain_name
 from feedback_loop.errors import TicketRefused
+
+
+def is_moved(
+    fields: Mapping[str, Any],
+    moves: Sequence[Move],
+    said_at: datetime | None,
+    account: str,
+    policy: JiraPolicy,
+    *,
+    closes: bool,
+) -> bool | None:
+    """Whether the loop has closed or reopened an issue, as it said at `said_at`; None where that is still to be done.
+
+    False where it is not to be done: people did it, undid it, or ended the issue otherwise, which stays.
+
+    Args:
+        fields: `status` and `resolution`.
+        moves: its changes of status, oldest first.
+        said_at: when its comment was posted; None: it was not.
+        account: the loop's.
+        policy: what names mean.
+        closes: else reopens.
+    """
+    there = [move for move in moves if move.is_done == closes != move.was_done]
+    is_told = said_at is not None and bool(there) and there[-1].change.at >= said_at
+    if (fields["status"]["statusCategory"]["key"] == "done") == closes:
+        return is_told and there[-1].author == account
+    if is_told:
+        return False
+    resolution = (fields.get("resolution") or {}).get("name")
+    return None if closes or policy.meaning(resolution, fields["status"]["name"]) == "done" else False
 
 
 def choose_transition(

@@ -12,13 +12,23 @@ from pathlib import Path
 
 from feedback_loop.errors import InputError, TicketRefused
 from feedback_loop.rendering import markdown
-from feedback_loop.tracker import Attachment, Finding, Ticket, TicketEvent, TicketRef, TicketStatus, TrackerState
+from feedback_loop.tracker import (
+    Applied,
+    Attachment,
+    Finding,
+    Ticket,
+    TicketEvent,
+    TicketRef,
+    TicketStatus,
+    TrackerState,
+)
 
 RELEASED = "released"
 """What a person writes as the status: of a ticket that waits, that it may go; of another, that its fix is out."""
 
 _HEAD = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _STATUS_AFTER: dict[str, TicketStatus] = {"reopen": "reopened", "close": "closed"}
+_DECIDED = ("wont_do", "duplicate", "cancelled")  # by people
 _STATUSES: tuple[TicketStatus, ...] = (
     "waiting",
     "planned",
@@ -98,8 +108,8 @@ class LocalTracker:
                 part.write_bytes(picture.png)
                 part.replace(path)
 
-    def apply(self, ref: TicketRef, event: TicketEvent, attachments: Sequence[Attachment] = ()) -> None:
-        """Add an event to the history, with its pictures, and set the status it brings.
+    def apply(self, ref: TicketRef, event: TicketEvent, attachments: Sequence[Attachment] = ()) -> Applied:
+        """Add an event to the history, with its pictures, and set the status it brings; people's decisions stay.
 
         Raises:
             TicketRefused: the file is gone.
@@ -109,23 +119,29 @@ class LocalTracker:
             raise TicketRefused(f"ticket {ref.ticket_key} has no file {path}; it was deleted or moved")
         marker = f"<!-- event {event.event_key} -->"
         text = path.read_text(encoding="utf-8")
-        if marker in text:
-            return
         head = self._read_head(path)
-        if event.kind in _STATUS_AFTER:
+        status = _STATUS_AFTER.get(event.kind)
+        if marker in text:
+            return Applied(is_moved=status is not None and head.get("status") == status)
+        is_moved = status == "closed" or (status == "reopened" and head.get("status") not in _DECIDED)
+        if is_moved:
             head |= {"status": _STATUS_AFTER[event.kind], "resolved_at": ""}
         pictures = "".join(f"\n![Trend](<{self._picture(ref, picture).name}>)\n" for picture in attachments)
         said = f"{marker}\n**{event.occurred_at:%Y-%m-%d}** {markdown.render(event.body)}\n{pictures}"
         self._write(path, head, f"{_HEAD.sub('', text)}\n{said}")
+        return Applied(is_moved)
 
     def discard(self, ticket: Ticket) -> None:
         """Take the file away, where it is: the ticket lies elsewhere now."""
         for ref in self.find(ticket):
             self._path(ref.ticket_key).unlink()
 
-    def link_duplicate(self, extra: TicketRef, kept: TicketRef, event: TicketEvent) -> None:
+    def link_duplicate(self, extra: TicketRef, kept: TicketRef, event: TicketEvent) -> bool:
         """Say so; a number has one file, so that this never happens by itself."""
+        path = self._path(extra.ticket_key)
+        before = path.stat().st_size if path.exists() else 0
         self.apply(extra, event)
+        return path.stat().st_size != before
 
     def fetch(self, ref: TicketRef) -> TrackerState | None:
         """What the file says now; None where it is gone.

@@ -20,7 +20,7 @@ from feedback_loop.documents import plain
 from feedback_loop.errors import OutcomeUnknown, TicketRefused, TrackerRefused, TrackerUnavailable
 from feedback_loop.store import ticket_events
 from feedback_loop.store import tickets as ledger
-from feedback_loop.tracker import Attachment, Ticket, TicketEvent, TicketRef, Tracker
+from feedback_loop.tracker import Applied, Attachment, Ticket, TicketEvent, TicketRef, Tracker
 
 Begin = Callable[[], AbstractContextManager[Connection]]
 Pictures = Callable[[Ticket, TicketEvent | None], Sequence[Attachment]]
@@ -159,8 +159,8 @@ class _Filing:
             event = TicketEvent(
                 ticket.application, ticket.pattern_id, f"extra:{extra.issue_id}", "comment", plain(said), self.now()
             )
-            self.tracker.link_duplicate(extra, kept, event)
-            self.filed.duplicates.append(extra.ticket_key)
+            if self.tracker.link_duplicate(extra, kept, event):
+                self.filed.duplicates.append(extra.ticket_key)
 
     def say(self) -> None:
         """Every planned event, in its order; after one that failed, the ticket's later ones wait."""
@@ -174,15 +174,20 @@ class _Filing:
                 continue
             stuck.add((ticket.application, ticket.pattern_id))
             with self._one(ticket, event):
-                self.tracker.apply(ticket.ref, event, self.pictures(ticket, event))
-                self._confirm_event(event)
+                applied = self.tracker.apply(ticket.ref, event, self.pictures(ticket, event))
+                self._confirm_event(event, applied)
                 self.filed.said.append(ticket.ref.ticket_key)
+                if applied.problem:
+                    self.filed.refused.append((ticket.ref.ticket_key, applied.problem))
                 stuck.discard((ticket.application, ticket.pattern_id))
 
-    def _confirm_event(self, event: TicketEvent) -> None:
+    def _confirm_event(self, event: TicketEvent, applied: Applied) -> None:
+        """It was said; a transition or picture that was refused does not hold back what follows."""
         with self.begin() as conn:
             ticket_events.confirm_event(conn, event)
-            if event.kind in _STATUS_AFTER:
+            if applied.problem:
+                ticket_events.note_event_problem(conn, event, applied.problem)
+            if applied.is_moved:
                 status = _STATUS_AFTER[event.kind]
                 ledger.set_status(conn, event.application, event.pattern_id, status, event.occurred_at)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jira import JIRAError
 from urllib3 import exceptions as urllib3
 
-from feedback_loop.clients.jira_errors import CAUGHT, Failure, FieldsRefused, asked_pause, failure_of
+from feedback_loop.clients.jira_errors import CAUGHT, Failure, FieldsRefused, NotAllowed, asked_pause, failure_of
 from feedback_loop.errors import (
     NotFoundError,
     OutcomeUnknown,
@@ -61,7 +61,7 @@ def test_what_was_turned_away_was_not_done_and_is_always_repeated(status: int, i
     ("status", "body", "kind", "says"),
     [
         (401, {"message": "Client must be authenticated", "status-code": 401}, TrackerRefused, "FEEDBACK_LOOP_JIRA"),
-        (403, {"errorMessages": ["No permission to create"]}, TrackerRefused, "No permission to create"),
+        (403, {"errorMessages": ["No permission to create"]}, NotAllowed, "No permission to create"),
         (410, {"errorMessages": ["removed"]}, TrackerRefused, "removed"),
         (404, {"errorMessages": ["Issue does not exist"]}, NotFoundError, "Issue does not exist"),
         (413, "<html>too big</html>", TicketRefused, "HTTP 413"),

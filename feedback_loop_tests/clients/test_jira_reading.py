@@ -102,6 +102,12 @@ class TestSigningIn:
             world.connect(token="wrong")
         assert writes(world) == []
 
+    @pytest.mark.parametrize("route", ["serverinfo", "myself"])
+    def test_an_account_that_may_do_nothing_shows_at_once(self, world: World, route: Any) -> None:
+        world.jira.fail("status", route, status=403, count=None)
+        with pytest.raises(TrackerRefused, match="does not allow this to the account"):
+            world.connect()
+
     def test_the_token_goes_nowhere_else(self, world: World) -> None:
         with pytest.raises(TrackerRefused) as caught:
             world.connect(token="wrong-secret")

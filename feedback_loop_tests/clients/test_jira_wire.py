@@ -93,7 +93,7 @@ class TestReading:
         assert (sent(world, "search"), world.slept) == (1, [])
 
     @pytest.mark.parametrize(
-        ("name", "how"), [("status", {"status": 401}), ("status", {"status": 403}), ("captcha", {})]
+        ("name", "how"), [("status", {"status": 401}), ("status", {"status": 410}), ("captcha", {})]
     )
     def test_a_refusal_is_final(self, world: World, tracker: JiraTracker, name: Any, how: dict[str, Any]) -> None:
         world.jira.fail(name, "search", **how)

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from feedback_loop.clients.jira_fields import label_of
 from feedback_loop.clients.local_tracker import LocalTracker
-from feedback_loop.defs.filing import Filed
+from feedback_loop.defs.filing import Filed, apply_plan
 from feedback_loop.defs.resources import Alerts
 from feedback_loop.defs.ticketing import everything_filed
 from feedback_loop.errors import OutcomeUnknown, TrackerRefused, TrackerUnavailable
@@ -20,7 +21,7 @@ from feedback_loop.store import fixes
 from feedback_loop.store import tickets as ledger
 from feedback_loop.store.engine import create_engine
 from feedback_loop.testing.jira_emulator import Issue
-from feedback_loop.tracker import Ticket, TicketRef
+from feedback_loop.tracker import Attachment, Ticket, TicketRef
 from feedback_loop_tests.defs.ledger_world import JiraLedger, LedgerWorld, comments, moves, open_ledger
 from feedback_loop_tests.factories import import_records, make_deployment, rows
 from feedback_loop_tests.store.test_tickets import NOW
@@ -183,7 +184,7 @@ def test_a_stuck_event_holds_back_the_later_ones_of_its_own_ticket_only(world: J
     world.add("p1", "p2")
     for pattern in ("p1", "p2"):
         world.plan(pattern, "comment", "close", "reopen")
-    world.jira.fail("status", "transition.do", status=400)  # the first that is closed: p1
+    world.jira.fail("status", "transition.do", status=403)  # the first that is closed: p1
     filed = world.file()
     assert [name for name, _ in filed.refused] == [world.key("p1")]
     assert (moves(world.issue("p1")), moves(world.issue("p2"))) == ([], ["Done", "To Do"])
@@ -204,6 +205,82 @@ def test_a_stuck_event_holds_back_the_later_ones_of_its_own_ticket_only(world: J
     assert {r["problem"] for r in rows(world.engine, "ticket_events")} == {None}
 
 
+def test_a_way_that_the_workflow_bars_holds_back_nothing(world: JiraLedger) -> None:
+    world.add("p1")
+    world.plan("p1", "close", "comment")
+    world.jira.fail("status", "transition.do", status=400, count=None)  # as a validator says it, each time
+    filed = world.file()
+    key = world.key("p1")
+    assert filed.said == [key, key]
+    ((name, why),) = filed.refused
+    assert (name, f"{key} was not closed" in why) == (key, True)
+    events = [(r["event_key"], r["is_applied"], r["problem"]) for r in rows(world.engine, "ticket_events")]
+    assert sorted(events) == [("0-close", True, why), ("1-comment", True, None)]
+    assert world.row("p1")["status"] == "open"
+    again = world.file()
+    assert (again.said, again.problems) == ([], [])
+
+
+@pytest.mark.parametrize("status", [403, 404, 413])
+def test_a_picture_that_is_refused_holds_back_no_verdict(cloud: JiraLedger, status: int) -> None:
+    cloud.add("p1")
+    cloud.file()
+    cloud.plan("p1", "close")
+    cloud.jira.fail("status", "attachment", status=status, count=None)
+    filed = apply_plan(cloud.engine.begin, cloud.tracker, cloud.clock, lambda *_: [Attachment("verdict.png", b"PNG")])
+    assert (filed.said, moves(cloud.issue("p1")), cloud.row("p1")["status"]) == ([cloud.key("p1")], ["Done"], "closed")
+    ((name, why),) = filed.refused
+    assert (name, "a picture was not taken" in why, f"HTTP {status}" in why) == (cloud.key("p1"), True, True)
+    assert [r["problem"] for r in rows(cloud.engine, "ticket_events")] == [why]
+
+
+def test_the_ledger_claims_no_reopening_that_was_not_made(world: JiraLedger) -> None:
+    world.add("p1", "p2")
+    world.file()
+    world.jira.people_transition(world.key("p1"), "Done", "Won't Do")
+    for pattern in ("p1", "p2"):  # p2 is still open
+        world.plan(pattern, "reopen")
+    assert world.file().said == [world.key("p1"), world.key("p2")]
+    assert [world.row(p)["status"] for p in ("p1", "p2")] == ["open", "open"]
+    assert world.issue("p1").fields["resolution"] == "Won't Do"
+
+
+def test_a_move_whose_answer_was_lost_is_the_loops(world: JiraLedger) -> None:
+    world.add("p1")
+    world.plan("p1", "close")
+    world.jira.fail("reset_after", "transition.do")
+    assert len(world.file().unknown) == 1
+    assert (world.file().said, world.row("p1")["status"]) == ([world.key("p1")], "closed")
+    assert moves(world.issue("p1")) == ["Done"]
+
+
+def test_nothing_is_written_on_the_same_number_in_another_jira(world: JiraLedger) -> None:
+    world.add("p1", "p2")
+    world.file()
+    world.plan("p1", "close")
+    world.jira.people_set(world.key("p1"), labels=[])
+    world.issue("p1").properties.clear()  # somebody else's issue has this number there
+    with world.engine.begin() as conn:
+        conn.execute(sa.text("update feedback_loop.tickets set is_complete = false where pattern_id = 'p1'"))
+    n = world.n_writes
+    filed = world.file()
+    assert (world.n_writes, filed.said, moves(world.issue("p1"))) == (n, [], [])
+    assert {name for name, _ in filed.refused} == {world.key("p1")}
+    assert all("is not the ticket of pattern p1" in why for _, why in filed.refused)
+    world.jira.people_transition(world.key("p1"), "Done", "Won't Do")
+    (reported,) = world.follow().reported
+    assert "is not the ticket of pattern p1" in reported
+    assert (world.row("p1")["status"], world.said()) == ("open", [])
+
+
+def test_labels_that_people_took_away_do_not_make_a_ticket_a_strangers(world: JiraLedger) -> None:
+    world.add("p1")
+    world.file()
+    world.jira.people_set(world.key("p1"), labels=[])
+    world.plan("p1", "comment")
+    assert world.file().said == [world.key("p1")]
+
+
 def test_a_refused_ticket_stops_no_other_and_is_told(world: JiraLedger) -> None:
     world.add("p1", "p2")
     world.jira.fail("status", "create", status=400)
@@ -216,6 +293,19 @@ def test_a_refused_ticket_stops_no_other_and_is_told(world: JiraLedger) -> None:
     assert check.description == f"Trouble p1: {why}"
     check = everything_filed(world.file(), Alerts())
     assert (check.passed, world.row("p1")["problem"]) == (True, None)
+
+
+def test_what_is_not_allowed_on_one_ticket_stops_no_other(world: JiraLedger) -> None:
+    world.add("p1", "p2", "p3")
+    world.plan("p2", "comment")
+    world.plan("p3", "comment")
+    world.jira.fail("status", "create", status=403)  # people may not make issues in its project
+    world.jira.fail("status", "comment.add", status=403)  # nor comment on that one
+    filed = world.file()
+    assert (filed.made, filed.said) == ([world.key("p2"), world.key("p3")], [world.key("p3")])
+    assert [name for name, _ in filed.refused] == ["Trouble p1", world.key("p2")]
+    filed = world.file()
+    assert (filed.made, filed.said, filed.problems) == ([world.key("p1")], [world.key("p2")], [])
 
 
 def test_tickets_of_another_tracker_are_left_alone(cloud: JiraLedger, tmp_path: Path) -> None:
@@ -268,6 +358,17 @@ def test_of_two_tickets_the_oldest_counts_and_the_other_says_so(twice: tuple[Jir
     n = world.n_writes
     world.file()
     assert world.n_writes == n
+
+
+def test_what_people_took_away_from_a_second_ticket_stays_away(twice: tuple[JiraLedger, Issue, Issue]) -> None:
+    world, _, newest = twice
+    assert world.file().duplicates == [newest.key]
+    newest.comments.clear()
+    newest.links.clear()
+    world.file()  # the picture of the one that counts now
+    n = world.n_writes
+    assert (world.file().duplicates, world.n_writes) == ([], n)
+    assert (newest.comments, newest.links) == ([], [])
 
 
 def test_both_names_of_a_ticket_made_twice_lead_to_the_one_that_counts(
@@ -334,6 +435,6 @@ def test_a_copy_that_people_made_of_a_ticket_is_theirs(cloud: JiraLedger) -> Non
     cloud.later(hours=1)
     copy = cloud.jira.people_create("Trouble p1, my half of it", labels=["feedback-loop", label_of(cloud.ticket("p1"))])
     cloud.later(hours=1)
-    cloud.file()
+    assert cloud.file().duplicates == []
     assert (comments(copy), copy.links, moves(copy)) == ([], [], [])
     assert cloud.key("p1") != copy.key
