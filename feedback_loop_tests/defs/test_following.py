@@ -1,7 +1,7 @@
 """Following: what people do with tickets is read back, means what they say, and what they set is never changed."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from feedback_loop.clients.local_tracker import LocalTracker
-from feedback_loop.defs.following import read_releases
 from feedback_loop.defs.tracking import judged_fixes, plan_merges
-from feedback_loop.errors import TrackerUnavailable
-from feedback_loop.records import Fix, Verification
 from feedback_loop.store import decisions, fixes
 from feedback_loop.store.engine import create_engine
 from feedback_loop.testing.jira_emulator.catalogue import DEPLOYED_AT
 from feedback_loop.tracker import TicketRef
-from feedback_loop.verify import METHOD_VERSION
 from feedback_loop_tests.conftest import make_database
-from feedback_loop_tests.defs.ledger_world import JiraLedger, LedgerWorld, comments, moves, open_ledger
+from feedback_loop_tests.defs.ledger_world import JiraLedger, comments, moves, open_ledger
 from feedback_loop_tests.factories import import_records, make_deployment, rows
 
 FAR = datetime(2030, 1, 1, tzinfo=UTC)
@@ -45,16 +40,6 @@ def filed(world: JiraLedger) -> JiraLedger:
     world.file()
     world.later(hours=1)
     return world
-
-
-def told(fix: Fix) -> tuple[str, datetime, str, str]:
-    return fix.origin, fix.deployed_at, fix.precision, fix.confidence
-
-
-def history(world: LedgerWorld) -> list[tuple[datetime, bool, str | None]]:
-    """Every fix there ever was: when, whether it counts, why not."""
-    found = sorted(rows(world.engine, "fixes"), key=lambda r: r["deployed_at"])
-    return [(r["deployed_at"], r["withdrawn_at"] is None, r["withdrawn_reason"]) for r in found]
 
 
 def test_a_moved_ticket_is_followed_and_worked_on_where_it_is(world: JiraLedger, tmp_path: Path) -> None:
@@ -182,288 +167,6 @@ def test_a_cancelled_ticket_gets_no_looks_until_it_is_reopened(world: JiraLedger
     world.later(hours=1)
     world.follow()
     assert (judged(), world.file().said) == (["p1", "p2"], [key])
-
-
-def in_field(world: JiraLedger, at: datetime) -> tuple[str, datetime, str, str]:
-    world.jira.people_set(world.key("p1"), **{DEPLOYED_AT: at.isoformat()})
-    return "the field Deployed at", at, "instant", "high"
-
-
-def by_version(world: JiraLedger, at: datetime) -> tuple[str, datetime, str, str]:
-    world.jira.release_version("4.2", f"{at:%Y-%m-%d}")
-    world.jira.people_set(world.key("p1"), fixVersions=["4.2"])
-    return "fix version 4.2", datetime(at.year, at.month, at.day, tzinfo=UTC), "day", "medium"
-
-
-def by_status(world: JiraLedger, at: datetime) -> tuple[str, datetime, str, str]:
-    world.jira.people_transition(world.key("p1"), "Done")
-    world.later(hours=2)
-    world.jira.people_transition(world.key("p1"), "Released")
-    return "status Released", at + timedelta(hours=2), "instant", "medium"
-
-
-def by_done(world: JiraLedger, at: datetime) -> tuple[str, datetime, str, str]:
-    world.jira.people_transition(world.key("p1"), "Done")
-    return "the resolution date", at, "instant", "low"
-
-
-@pytest.mark.parametrize("say", [in_field, by_version, by_status, by_done])
-def test_when_a_fix_was_deployed_comes_from_the_ticket_with_how_sure_that_is(
-    world: JiraLedger, say: Callable[[JiraLedger, datetime], tuple[Any, ...]]
-) -> None:
-    expected = say(world, world.later(days=2))
-    world.later(days=1)
-    assert [key for key, _ in world.follow().fixes] == [world.key("p1")]
-    (fix,) = world.fixes()
-    assert told(fix) == expected
-    assert (fix.pattern_id, fix.ticket_key, fix.source, fix.detector_version) == ("p1", world.key("p1"), "ticket", "d1")
-    before = rows(world.engine, "fixes")
-    assert world.follow().fixes == []
-    assert rows(world.engine, "fixes") == before
-
-
-def test_a_better_word_on_the_date_replaces_the_fix_and_the_old_one_is_kept(world: JiraLedger) -> None:
-    done_at = world.later(days=2)
-    world.jira.people_transition(world.key("p1"), "Done")
-    world.later(days=1)
-    world.follow()
-    shipped = world.later(days=1)
-    world.jira.people_set(world.key("p1"), **{DEPLOYED_AT: shipped.isoformat()})
-    world.later(days=1)
-    world.follow()
-    assert [f.deployed_at for f in world.fixes()] == [shipped]
-    why = f"its date was changed to {shipped:%Y-%m-%d}, from the field Deployed at"
-    assert history(world) == [(done_at, False, why), (shipped, True, None)]
-    world.jira.people_set(world.key("p1"), **{DEPLOYED_AT: None})
-    world.follow()
-    assert [f.deployed_at for f in world.fixes()] == [done_at]  # and the first word counts again
-    assert [counts for _, counts, _ in history(world)] == [True, False]
-
-
-def test_reopened_by_people_before_the_verdict_there_is_no_fix_to_judge(world: JiraLedger) -> None:
-    key = world.key("p1")
-    done_at = world.later(days=2)
-    world.jira.people_transition(key, "Done")
-    world.later(days=1)
-    world.follow()
-    world.jira.people_transition(key, "To Do")
-    reopened_at, _ = world.jira.now, world.later(hours=1)
-    world.jira.people_transition(key, "In Progress")
-    world.later(hours=1)
-    world.follow()
-    assert (world.row("p1")["status"], world.row("p1")["reopened_by_people_at"]) == ("reopened", reopened_at)
-    assert (world.fixes(), history(world)) == ([], [(done_at, False, "the ticket was reopened before the verdict")])
-    again_at = world.later(days=2)
-    world.jira.people_transition(key, "Done")
-    world.later(days=1)
-    world.follow()
-    assert [f.deployed_at for f in world.fixes()] == [again_at]
-
-
-@pytest.mark.parametrize("say", [in_field, by_version])
-def test_a_fix_shipped_between_the_reopening_and_the_next_reading_counts(
-    world: JiraLedger, say: Callable[[JiraLedger, datetime], tuple[Any, ...]]
-) -> None:
-    key = world.key("p1")
-    world.later(days=2)
-    world.jira.people_transition(key, "Done")
-    world.later(days=1)
-    world.follow()
-    world.jira.people_transition(key, "In Progress")
-    expected = say(world, world.later(hours=3))
-    world.later(hours=3)
-    world.follow()
-    assert world.row("p1")["status"] == "reopened"
-    assert [told(f) for f in world.fixes()] == [expected]
-
-
-def test_a_tracker_that_tells_no_time_of_a_reopening_is_dated_by_its_reading(engine: Engine, tmp_path: Path) -> None:
-    now = datetime(2026, 1, 20, tzinfo=UTC)
-    world = LedgerWorld(engine, LocalTracker(tmp_path), lambda: now, "resolved_at")
-    world.add("p1")
-    world.file()
-    path = tmp_path / "FL-1.md"
-    text = path.read_text(encoding="utf-8")
-    for day, status in enumerate(("done", "open"), start=1):
-        path.write_text(text.replace("status: open", f"status: {status}"), encoding="utf-8")
-        world.follow(now + timedelta(days=day))
-    assert (world.row("p1")["status"], world.row("p1")["reopened_by_people_at"]) == ("reopened", now + timedelta(2))
-
-
-def hide_and_show(world: JiraLedger, meanwhile: Callable[[], object] = lambda: None) -> None:
-    key = world.key("p1")
-    world.jira.people_hide(key)
-    world.later(days=1)
-    world.follow()
-    assert world.row("p1")["status"] == "gone"
-    meanwhile()
-    world.jira.people_unhide(key)
-    world.later(days=1)
-    world.follow()
-
-
-def test_a_ticket_that_was_hidden_for_a_day_keeps_its_status_and_fix(world: JiraLedger) -> None:
-    """One that people reopened long ago, and whose second fix is out."""
-    key = world.key("p1")
-    for status in ("Done", "To Do"):
-        world.later(days=1)
-        world.jira.people_transition(key, status)
-    world.follow()
-    reopened_at = world.row("p1")["reopened_by_people_at"]
-    in_field(world, world.later(days=1))
-    world.later(days=1)
-    world.follow()
-    known = world.fixes()
-    assert len(known) == 1
-    hide_and_show(world, lambda: world.jira.people_transition(key, "In Progress"))
-    assert (world.row("p1")["status"], world.row("p1")["reopened_by_people_at"]) == ("reopened", reopened_at)
-    assert world.fixes() == known
-
-
-def test_a_ticket_that_was_reopened_while_it_was_hidden_is_reopened(world: JiraLedger) -> None:
-    key = world.key("p1")
-    world.jira.people_transition(key, "Done")
-    in_field(world, world.later(days=1))
-    world.later(days=1)
-    world.follow()
-    assert len(world.fixes()) == 1
-    hide_and_show(world, lambda: world.jira.people_transition(key, "To Do"))
-    assert (world.row("p1")["status"], world.fixes()) == ("reopened", [])
-
-
-def test_a_fix_that_was_judged_stays_whatever_the_ticket_says_later(cloud: JiraLedger) -> None:
-    at = cloud.later(days=2)
-    in_field(cloud, at)
-    cloud.later(days=15)
-    cloud.follow()
-    (fix,) = cloud.fixes()
-    look = Verification("shop", fix.fix_id, "p1", 14, "effective", "fewer", as_of=cloud.jira.now)
-    with cloud.engine.begin() as conn:
-        fixes.save_verifications(conn, [look], METHOD_VERSION)
-    in_field(cloud, at - timedelta(days=1))
-    cloud.later(days=1)
-    cloud.follow()
-    assert cloud.fixes() == [fix]
-
-
-def test_a_deployment_record_wins_over_what_the_ticket_says(world: JiraLedger, tmp_path: Path) -> None:
-    done_at = world.later(days=2)
-    world.jira.people_transition(world.key("p1"), "Done")
-    world.later(days=1)
-    world.follow()
-    shipped = make_deployment((done_at - timedelta(hours=5)).isoformat(), prompt_version="v2", fixes=[world.key("p1")])
-    import_records(world.engine, tmp_path, [shipped])
-    for _ in range(2):
-        world.follow()
-        assert [(f.source, f.prompt_version, f.deployed_at) for f in world.fixes()] == [
-            ("deployment", "v2", done_at - timedelta(hours=5))
-        ]
-    assert history(world)[-1] == (done_at, False, "a deployment record names the ticket")
-
-
-def test_a_ticket_that_only_says_done_is_dated_by_when_that_was_first_seen(engine: Engine, tmp_path: Path) -> None:
-    now = [datetime(2026, 1, 20, tzinfo=UTC)]
-    world = LedgerWorld(engine, LocalTracker(tmp_path), lambda: now[0], "resolved_at")
-    world.add("p1")
-    world.file()
-    path = tmp_path / "FL-1.md"
-    path.write_text(path.read_text(encoding="utf-8").replace("status: open", "status: done"), encoding="utf-8")
-    ends = [now[0] + timedelta(days=n) for n in range(1, 5)]
-    found = []
-    for end in ends:
-        world.follow(end)
-        found += world.fixes()
-    seen_at = ends[0] - timedelta(seconds=1)  # before the end of the day at whose end it was read
-    assert [told(fix) for fix in found] == [("the day it was marked done", seen_at, "instant", "low")] * len(ends)
-    assert len({fix.fix_id for fix in found}) == 1
-    away = path.rename(tmp_path / "away")
-    world.follow(ends[-1] + timedelta(days=1))
-    assert world.row("p1")["status"] == "gone"
-    away.rename(path)
-    for days in (2, 3):
-        world.follow(ends[-1] + timedelta(days=days))
-        assert (world.row("p1")["status"], world.fixes()) == ("done", found[:1])
-
-
-def test_one_unreadable_ticket_is_reported_and_the_others_are_followed(engine: Engine, tmp_path: Path) -> None:
-    world = LedgerWorld(engine, LocalTracker(tmp_path), lambda: FAR, "resolved_at")
-    world.add("p1", "p2")
-    world.file()
-    for name, said in (("FL-1.md", "fixed"), ("FL-2.md", "wont_do")):
-        path = tmp_path / name
-        path.write_text(path.read_text(encoding="utf-8").replace("status: open", f"status: {said}"), encoding="utf-8")
-    followed = world.follow()
-    assert (followed.n_read, followed.changed) == (1, [("FL-2", "open", "wont_do")])
-    assert [("FL-1 cannot be read" in said, "'fixed'" in said) for said in followed.reported] == [(True, True)]
-    assert world.row("p1")["status"] == "open"
-
-
-def test_a_waiting_file_may_end_its_ticket_and_any_other_word_is_reported(engine: Engine, tmp_path: Path) -> None:
-    waiting, now = LocalTracker(tmp_path / "waiting", "W", released="planned"), datetime(2026, 1, 20, tzinfo=UTC)
-    world = LedgerWorld(engine, LocalTracker(tmp_path), lambda: now, "resolved_at")
-    world.add("p1", "p2", "p3", "p4", "p5", status="waiting")
-    for n, word in enumerate(("wont_do", "cancelled", "released", "done", "waiting"), start=1):
-        waiting.create(world.ticket(f"p{n}"))
-        path = tmp_path / "waiting" / f"W-{n}.md"
-        path.write_text(
-            path.read_text(encoding="utf-8").replace("status: waiting", f"status: {word}"), encoding="utf-8"
-        )
-    with engine.begin() as conn:
-        released, reported = read_releases(conn, waiting)
-    assert [t.pattern_id for t in released] == ["p3"]
-    assert [said.startswith("W-4 says status: done; ") for said in reported] == [True]
-    now_are = [world.row(f"p{n}")["status"] for n in range(1, 6)]
-    assert now_are == ["wont_do", "cancelled", "planned", "waiting", "waiting"]
-    assert world.file().made == ["FL-3"]
-    for _ in range(2):
-        world.follow()
-    assert world.said() == [("p1", "mute", None, now)]
-
-
-N_ATTEMPTS = 4  # of the client at one request
-
-
-def test_a_ticket_whose_history_fails_loses_no_other(cloud: JiraLedger) -> None:
-    for pattern_id in ("p1", "p2"):
-        cloud.jira.people_transition(cloud.key(pattern_id), "Done")
-    cloud.later(hours=1)
-    cloud.jira.fail("status", "changelog", count=N_ATTEMPTS, status=500)
-    followed = cloud.follow()
-    assert (followed.n_read, followed.changed) == (1, [(cloud.key("p2"), "open", "done")])
-    assert [said.startswith(f"{cloud.key('p1')} cannot be read: ") for said in followed.reported] == [True]
-    assert [f.pattern_id for f in cloud.fixes()] == ["p2"]
-    assert cloud.follow().changed == [(cloud.key("p1"), "open", "done")]
-
-
-@pytest.mark.parametrize("n_read", [0, 1])
-def test_a_tracker_that_is_away_stops_the_reading_and_stores_nothing(cloud: JiraLedger, n_read: int) -> None:
-    """Also one that goes away on the way: three in a row."""
-    if n_read:
-        cloud.add("p3", "p4")
-        cloud.file()
-    cloud.jira.people_transition(cloud.key("p1"), "Done")
-    before = rows(cloud.engine, "tickets")
-    cloud.jira.fail("status", "get", nth=n_read + 1, count=None, status=500)
-    with pytest.raises(TrackerUnavailable):
-        cloud.follow()
-    assert rows(cloud.engine, "tickets") == before
-
-
-def test_another_teams_ticket_that_cannot_be_read_leaves_what_was_known(cloud: JiraLedger) -> None:
-    other = cloud.jira.people_create("The same, found by support", project="UX")
-    cloud.jira.people_link(cloud.key("p1"), "Duplicate", other.key)
-    cloud.jira.people_transition(cloud.key("p1"), "Done", "Duplicate")
-    cloud.jira.people_set(other.key, **{DEPLOYED_AT: cloud.later(days=3).isoformat()})
-    cloud.later(days=1)
-    cloud.follow()
-    (known,) = cloud.fixes()
-    cloud.jira.people_transition(cloud.key("p2"), "Done")
-    cloud.later(hours=1)
-    cloud.jira.fail("status", "get", nth=3, count=N_ATTEMPTS, status=500)
-    followed = cloud.follow()
-    assert [said.startswith(f"{other.key}, which a ticket of ours") for said in followed.reported] == [True]
-    assert known in cloud.fixes()
-    assert [f.pattern_id for f in cloud.fixes()] == ["p1", "p2"]
 
 
 PEOPLE: dict[str, Callable[[JiraLedger, str], object]] = {
