@@ -143,3 +143,13 @@ def test_a_waiting_ticket_is_released_by_a_word_in_its_file(tracker: LocalTracke
     for _ in range(2):
         waits.discard(ticket())
     assert [path.name for path in tracker.directory.iterdir()] == ["FL-1.md"]
+
+
+def test_what_people_decided_is_said_on_but_not_reopened(tracker: LocalTracker) -> None:
+    tracker.create(ticket())
+    path = tracker.directory / "FL-1.md"
+    path.write_text(path.read_text(encoding="utf-8").replace("status: open", "status: wont_do"), encoding="utf-8")
+    assert not tracker.apply(FL_1, event("r", "reopen")).is_moved
+    assert "status: wont_do" in path.read_text(encoding="utf-8")
+    assert [tracker.apply(FL_1, event("c", "close")).is_moved for _ in range(2)] == [True, True]
+    assert [tracker.link_duplicate(FL_1, FL_1, event("x")) for _ in range(2)] == [True, False]
