@@ -10,7 +10,7 @@
     |   |-- RequestRefused        a model's API refuses one request as it is
     |   |-- AskingStopped         a model's API refuses every further request of this run
     |   |-- TicketRefused         a tracker refuses one ticket or comment as it is
-    |   `-- TrackerRefused        a tracker refuses everything: credentials, permission, project
+    |   `-- TrackerRefused        a tracker refuses everything: credentials, captcha
     `-- TransientError            the same call may succeed later; Dagster retries it
         |-- DatabaseUnavailable   the database cannot be reached
         |-- ModelUnavailable      a model's API cannot be reached or is too busy; nothing was paid
@@ -80,7 +80,7 @@ class TicketRefused(PermanentError):  # noqa: N818
 
 
 class TrackerRefused(PermanentError):  # noqa: N818
-    """A tracker refuses every request: credentials, permission, unknown project or issue type."""
+    """A tracker refuses every request: credentials, a captcha, an account that may do nothing there."""
 
 
 class TrackerUnavailable(TransientError):  # noqa: N818

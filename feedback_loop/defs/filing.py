@@ -184,7 +184,7 @@ class _Filing:
     def _confirm_event(self, event: TicketEvent, applied: Applied) -> None:
         """It was said; a transition or picture that was refused does not hold back what follows."""
         with self.begin() as conn:
-            ticket_events.confirm_event(conn, event)
+            ticket_events.confirm_event(conn, event, is_moved=applied.is_moved)
             if applied.problem:
                 ticket_events.note_event_problem(conn, event, applied.problem)
             if applied.is_moved:

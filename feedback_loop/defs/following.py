@@ -77,14 +77,14 @@ def follow_tickets(
         others = _read_others(tracker, elsewhere, followed)
         with begin() as conn:
             known = fixes.resolve_fixes(conn, as_of)  # what the application recorded itself comes first
-            judged = fixes.judged(conn, METHOD_VERSION)
+            judged = {t.application: fixes.judged(conn, METHOD_VERSION, t.application) for t in current}
             for ticket in current:
                 if _key(ticket) in elsewhere.keys() - others.keys():
                     continue  # the ticket that counts could not be read: what was known stays
                 state = others.get(_key(ticket)) or states[_key(ticket)]
                 reopened_at = _reopened_at(conn, ticket)
                 found = None if state is None else resolve_deployed_at(state, as_of, policy, reopened_at, field_name)
-                change = reconcile_fixes(known, found, ticket, judged, reopened_at)
+                change = reconcile_fixes(known, found, ticket, judged[ticket.application], reopened_at)
                 _keep_fixes(conn, ticket, change, as_of, followed)
     return followed
 

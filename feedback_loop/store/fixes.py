@@ -116,14 +116,14 @@ def looks_done(conn: Connection, method_version: str) -> dict[str, dict[str, dic
     return done
 
 
-def judged(conn: Connection, method_version: str, application: str | None = None) -> frozenset[str]:
-    """fix_ids with a final verdict of one method version: no further look is made at them; None: of any application."""
+def judged(conn: Connection, method_version: str, application: str) -> frozenset[str]:
+    """An application's fix_ids with a final verdict of one method version: no further look is made at them."""
     done = looks_done(conn, method_version)
     return frozenset(
         fix_id
         for of, fixes_of in done.items()
         for fix_id, looks in fixes_of.items()
-        if application in (None, of) and FINAL_VERDICTS.intersection(looks.values())
+        if application == of and FINAL_VERDICTS.intersection(looks.values())
     )
 
 

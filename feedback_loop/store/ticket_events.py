@@ -75,9 +75,10 @@ def reopened_at(conn: Connection, application: str, pattern_id: str) -> list[dat
     return list(conn.execute(query.order_by(ticket_events.c.occurred_at)).scalars())
 
 
-def confirm_event(conn: Connection, event: TicketEvent) -> None:
-    """The tracker holds it."""
-    conn.execute(_of(event).values(is_applied=True, problem=None))
+def confirm_event(conn: Connection, event: TicketEvent, *, is_moved: bool = True) -> None:
+    """The tracker holds it; what was to reopen or close and moved nothing was a comment in the end."""
+    kind = event.kind if is_moved else "comment"
+    conn.execute(_of(event).values(is_applied=True, problem=None, kind=kind))
 
 
 def say_again(conn: Connection, application: str, pattern_id: str) -> None:

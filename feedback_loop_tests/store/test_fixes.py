@@ -231,4 +231,4 @@ def test_a_verdict_is_given_once(conn: Connection) -> None:
 def test_two_applications_may_have_fixes_of_one_name(conn: Connection) -> None:
     fixes.save_verifications(conn, [look(14), look(14, application="other", verdict="worse")], "m1")
     assert fixes.looks_done(conn, "m1") == {APPLICATION: {"f1": {14: "inconclusive"}}, "other": {"f1": {14: "worse"}}}
-    assert [fixes.judged(conn, "m1", of) for of in (APPLICATION, "other", None)] == [frozenset(), {"f1"}, {"f1"}]
+    assert [fixes.judged(conn, "m1", of) for of in (APPLICATION, "other")] == [frozenset(), {"f1"}]

@@ -64,7 +64,7 @@ tickets = sa.Table(
     column("resolution", Text, null=True),
     column("duplicate_of", Text, null=True),
     column("fetched_at", Timestamp, null=True),
-    column("reopened_by_people_at", Timestamp, null=True),  # when that was seen
+    column("reopened_by_people_at", Timestamp, null=True),  # when that was first seen, where the tracker does not say
     sa.UniqueConstraint("ticket_number", name="uq_tickets_ticket_number"),
     sa.UniqueConstraint("tracker", "ticket_key", name="uq_tickets_tracker_ticket_key"),
 )
