@@ -9,14 +9,16 @@ The loop, in the order an event travels it:
     naming       a card for each new pattern: the analyst's words, or those of rules
     segments     versions, cohorts, models and documents in which a pattern is more frequent
     prioritise   frequency x severity
-    route        each pattern to the right fix, as a ticket                             -> clients/local_tracker.py
+    route/       each pattern to the right fix, as a ticket                             -> clients/trackers.py
+    deployed     when people shipped the fix, read from the ticket where nobody recorded it
     verify       14 days before against 14 days after the deployed fix: did the rate fall?
     metrics      weekly tables
 
 What people decide about patterns (`decisions.py`) outranks rules and models in every later week.
 
 `defs/assets.py` wires these stages in that order as Dagster assets and is the map. `records.py` holds the nouns,
-`errors.py` every error, `store/` all SQL, `config.py` the policies, `cli.py` the command.
+`tracker.py` those of tickets, `errors.py` every error, `store/` all SQL, `config.py` the policies, `cli.py` the
+command.
 
 Nothing heavy is imported here.
 """

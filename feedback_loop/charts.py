@@ -6,8 +6,10 @@ table beside it says which is which) and where a picture is shown.
 
 import io
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -26,6 +28,8 @@ _COLOURS = (
     "#999933",
 )
 _REST, _UNASSIGNED = "#8a8a8a", "#d9d9d9"
+_LINE, _FIX, _INK = "#4477aa", "#228833", "#444444"
+_MOST_DATES = 10  # on an axis of 700 px
 
 
 def draw_map(vectors: NDArray[np.float32], owners: Sequence[str | None], numbered: Sequence[str]) -> bytes:
@@ -63,6 +67,79 @@ def draw_map(vectors: NDArray[np.float32], owners: Sequence[str | None], numbere
     axes.set(xticks=[], yticks=[], xlabel="first component", ylabel="second component")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, frameon=False, markerscale=2)
     return _png(figure)
+
+
+def draw_trend(
+    weeks: Sequence[date],
+    rates: Sequence[float],
+    lows: Sequence[float],
+    highs: Sequence[float],
+    *,
+    deployed_on: Sequence[date] = (),
+) -> bytes:
+    """How often a pattern hits, week by week: affected sessions per 1,000, with the interval as a band.
+
+    A week's point stands in its middle, between two Mondays. A week that is missing, or has no rate,
+    leaves a gap: nothing is drawn over what was not seen.
+
+    Args:
+        weeks: Mondays, rising; weeks may be missing.
+        rates: affected sessions over sessions; NaN where none were recorded. Length as `weeks`, like the next two.
+        lows: lower limits.
+        highs: upper limits.
+        deployed_on: days on which a fix was deployed, each a line.
+
+    Returns:
+        PNG, 700 px wide.
+
+    Raises:
+        ValueError: there is no week, or the lengths differ.
+    """
+    if not weeks or not len(weeks) == len(rates) == len(lows) == len(highs):
+        raise ValueError(
+            f"a trend needs a rate and its limits per week, got {len(weeks)}, {len(rates)}, {len(lows)}, {len(highs)}"
+        )
+    figure = Figure(figsize=(7, 3.4), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    every = [weeks[0] + timedelta(weeks=n) for n in range((weeks[-1] - weeks[0]).days // 7 + 1)]
+    of = dict(zip(weeks, zip(rates, lows, highs, strict=True), strict=True))
+    rate, low, high = 1000 * np.array([of.get(week, (np.nan, np.nan, np.nan)) for week in every], dtype=float).T
+    middle = np.array([_day(week) + 3.5 for week in every])
+    is_seen = np.isfinite(rate)
+    axes.plot(middle, rate, color=_LINE, linewidth=2, marker="o", markersize=5, label="in a week")
+    axes.fill_between(middle, low, high, color=_LINE, alpha=0.22, linewidth=0, label="95% range")
+    beside = np.pad(is_seen, 1)
+    alone = is_seen & ~beside[:-2] & ~beside[2:]  # a week between two gaps has no band
+    axes.vlines(middle[alone], low[alone], high[alone], color=_LINE, alpha=0.22, linewidth=9)
+    for n, day in enumerate(sorted(deployed_on)):
+        axes.axvline(_day(day), color=_FIX, linewidth=1.6, linestyle="--", label=None if n else "fix deployed")
+    if not is_seen.any():
+        axes.text(0.5, 0.5, "no sessions were recorded", transform=axes.transAxes, ha="center", color=_INK)
+    _style_trend(axes, every, deployed_on, 1.12 * float(high[is_seen].max(initial=0)) or 1.0)
+    return _png(figure)
+
+
+def _style_trend(axes: Axes, every: Sequence[date], deployed_on: Sequence[date], top: float) -> None:
+    step = -(-len(every) // _MOST_DATES)
+    mondays = every[::-1][::step][::-1]  # the newest week has its date whatever the step
+    axes.set_xticks([_day(week) for week in mondays], [f"{week.day} {week:%b}" for week in mondays])
+    first, last = min([every[0], *deployed_on]), max([every[-1] + timedelta(days=7), *deployed_on])
+    axes.set_xlim(_day(first) - 1, _day(last) + 1)
+    axes.set_ylim(0, top)
+    years = f"{first:%Y}" if first.year == last.year else f"{first:%Y} to {last:%Y}"
+    axes.set_xlabel(f"weeks from Monday, {years}")
+    axes.set_ylabel("affected sessions per 1,000")
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=_INK, labelsize=9)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=9, frameon=False, borderaxespad=0)
+
+
+def _day(day: date) -> float:
+    """Its midnight, on an axis of days."""
+    return float(day.toordinal())
 
 
 def _png(figure: Figure) -> bytes:

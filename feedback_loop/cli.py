@@ -23,6 +23,7 @@ import feedback_loop
 from feedback_loop.decisions_cli import application_option, as_json_option, patterns, print_listing
 from feedback_loop.environment import read_environment
 from feedback_loop.errors import FeedbackLoopError, TransientError
+from feedback_loop.tickets_cli import tickets
 
 EXIT_PERMANENT, EXIT_TRANSIENT = 1, 75
 
@@ -114,22 +115,32 @@ class Time(click.ParamType[datetime]):
     type=click.Choice(["offline", "anthropic-emulator"]),
     help="Who describes and names: rules, or the Claude client against an emulated API.",
 )
-def demo(seed: int, weeks: int, analyst: str) -> None:
+@click.option(
+    "--tracker",
+    default="local",
+    show_default=True,
+    type=click.Choice(["local", "jira-emulator"]),
+    help="Where tickets go: Markdown files, or the Jira client against an emulated Jira.",
+)
+def demo(seed: int, weeks: int, analyst: str, tracker: str) -> None:
     """Live through twelve weeks of a simulated assistant: patterns, tickets, fixes, verdicts. Needs no keys.
 
     Uses .feedback_loop/ in this directory, or the directory named by FEEDBACK_LOOP_HOME.
     """
     from feedback_loop import terminal
     from feedback_loop.definitions import build_definitions
-    from feedback_loop.defs.demo import Demo, demo_resources
+    from feedback_loop.defs.demo import Demo
+    from feedback_loop.defs.demo_surroundings import demo_surroundings
     from feedback_loop.testing.simulator_plan import SimulatorSettings
 
     started, console, environment = time.monotonic(), terminal.console(), read_environment()
-    with demo_resources(analyst) as resources:
-        world = Demo(environment, build_definitions(resources), SimulatorSettings(seed=seed, n_weeks=weeks))
+    settings = SimulatorSettings(seed=seed, n_weeks=weeks)
+    with demo_surroundings(analyst, tracker, settings.week_start(0)) as around:
+        world = Demo(environment, build_definitions(around.resources), settings, around)
         world.run(lambda week: terminal.print_demo_week(console, week))
-    home = os.path.relpath(environment.home)
-    terminal.print_demo_end(console, world.weeks, time.monotonic() - started, home)
+        terminal.print_demo_end(console, world.weeks, time.monotonic() - started, os.path.relpath(environment.home))
+        if around.jira is not None:
+            terminal.wait_for_reader(console, around.jira.base_url)
 
 
 @cli.command()
@@ -230,11 +241,11 @@ def deployed(
     share: float,
     rationale: str | None,
 ) -> None:
-    r"""Record that prompt VERSION was deployed to fix tickets; write - for a change without a prompt version.
+    """Record that prompt VERSION was deployed to fix tickets; write - for a change without a prompt version.
 
     \b
       feedback-loop deployed v7 --fixes FL-3 FL-4 --at 2026-02-03T10:00:00Z
-    """
+    """  # noqa: D301 (click's mark for lines that are kept)
     from feedback_loop.intake.deployments import record_deployment
     from feedback_loop.intake.identity import load_hash_key
     from feedback_loop.store import tickets as ledger
@@ -242,7 +253,7 @@ def deployed(
 
     environment, names = read_environment(), (*fixes, *more_tickets)
     with open_database(environment) as engine, engine.begin() as conn:
-        known = {t.ticket_key: t.application for t in ledger.load_tickets(conn)}
+        known = ledger.applications_by_key(conn)
         name = record_deployment(
             conn,
             hash_key=load_hash_key(environment),
@@ -262,12 +273,7 @@ def deployed(
 cli.add_command(patterns)
 
 
-@cli.command()
-@application_option
-@as_json_option
-def tickets(application: str | None, as_json: bool) -> None:
-    """List the tickets with their newest verdict."""
-    print_listing("tickets", application, as_json)
+cli.add_command(tickets)
 
 
 @cli.command()
@@ -313,7 +319,7 @@ def db() -> None:
 @db.command("url")
 @click.option("--dagster", is_flag=True, help="Of Dagster's own storage, for FEEDBACK_LOOP_DAGSTER_URL.")
 def db_url(dagster: bool) -> None:
-    r"""Print the URL of the database, password and all.
+    """Print the URL of the database, password and all.
 
     \b
       psql "$(feedback-loop db url)"
@@ -321,7 +327,7 @@ def db_url(dagster: bool) -> None:
 
     The embedded server answers at its URL while something keeps it up: `feedback-loop dev`, or any other command that
     uses the database and has not ended yet.
-    """
+    """  # noqa: D301
     from feedback_loop.store import engine
 
     environment = read_environment()

@@ -14,13 +14,15 @@ import pydantic
 import yaml
 
 from feedback_loop.clients.embeddings import EmbeddingPolicy
+from feedback_loop.clients.trackers import TrackerPolicy
 from feedback_loop.cluster import ClusterPolicy
+from feedback_loop.deployed import DeployedPolicy
 from feedback_loop.describe import DescribePolicy
 from feedback_loop.environment import Environment
 from feedback_loop.errors import ConfigurationError
 from feedback_loop.extract import ExtractPolicy
 from feedback_loop.llm import AnalystPolicy
-from feedback_loop.route import RoutePolicy
+from feedback_loop.route import ROUTES, RoutePolicy, RouteTarget, UpdatePolicy
 from feedback_loop.segments import SegmentPolicy
 from feedback_loop.verify import VerifyPolicy
 
@@ -31,6 +33,7 @@ class Settings(pydantic.BaseModel):
     Attributes:
         first_week: Monday that the weekly partitions start at; earlier facts are kept but not run.
         owners: of the assets in Dagster, as `team:name` or an e-mail address.
+        dagster_url: of the Dagster UI, as people open it; tickets link to it.
         alert_webhook: where failed runs and silent weeks are posted to; None: they are only logged.
         late_facts_weeks: how many weeks back late facts are looked for.
         max_unassigned_share: of a week's events that say something; a check warns where more are in no pattern.
@@ -40,6 +43,7 @@ class Settings(pydantic.BaseModel):
 
     first_week: date = date(2026, 1, 5)
     owners: tuple[str, ...] = ("team:llm-quality",)
+    dagster_url: str | None = None
     alert_webhook: str | None = None
     late_facts_weeks: int = pydantic.Field(default=8, ge=1)
     max_unassigned_share: float = pydantic.Field(default=0.6, ge=0, le=1)
@@ -50,7 +54,20 @@ class Settings(pydantic.BaseModel):
     analyst: AnalystPolicy = AnalystPolicy()
     segments: SegmentPolicy = SegmentPolicy()
     route: RoutePolicy = RoutePolicy()
+    tracker: TrackerPolicy = TrackerPolicy()
+    updates: UpdatePolicy = UpdatePolicy()
+    deployed: DeployedPolicy = DeployedPolicy()
     verify: VerifyPolicy = VerifyPolicy()
+
+    @property
+    def asset_url(self) -> str | None:
+        """The page of a pattern's numbers in Dagster."""
+        return None if self.dagster_url is None else f"{self.dagster_url.rstrip('/')}/assets/pattern_weeks"
+
+    @property
+    def targets(self) -> dict[str, RouteTarget]:
+        """Route -> where its tickets go."""
+        return {route: self.route.target(route) for route in ROUTES.values()}
 
     @pydantic.field_validator("first_week")
     @classmethod

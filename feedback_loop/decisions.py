@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
-from feedback_loop.records import Cause, DecisionKind, PatternDecision, PatternState, Ticket
+from feedback_loop.records import Cause, DecisionKind, PatternDecision, PatternState
+from feedback_loop.tracker import Ticket
 
 QUESTION: Mapping[DecisionKind, str] = {
     "merge": "merge",

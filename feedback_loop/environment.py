@@ -24,6 +24,8 @@ class Environment:
         hash_key: secret of the keyed hash of user ids (`FEEDBACK_LOOP_HASH_KEY`); None means the key file under `home`.
         anthropic_api_key: secret (`ANTHROPIC_API_KEY`), needed for `analyst: claude`; never shown or logged.
         anthropic_base_url: root of the Anthropic API (`ANTHROPIC_BASE_URL`); None means Anthropic's own.
+        jira_email: account of the Jira Cloud token (`FEEDBACK_LOOP_JIRA_EMAIL`); None for Data Center.
+        jira_token: secret (`FEEDBACK_LOOP_JIRA_TOKEN`): API token (Cloud) or personal access token (Data Center).
     """
 
     home: Path
@@ -33,6 +35,8 @@ class Environment:
     hash_key: str | None = None
     anthropic_api_key: str | None = field(default=None, repr=False)
     anthropic_base_url: str | None = None
+    jira_email: str | None = None
+    jira_token: str | None = field(default=None, repr=False)
 
     @property
     def postgres_dir(self) -> Path:
@@ -48,6 +52,11 @@ class Environment:
     def tickets_dir(self) -> Path:
         """Where the local tracker writes its Markdown files."""
         return self.home / "tickets"
+
+    @property
+    def waiting_dir(self) -> Path:
+        """Where tickets lie as files until a person releases them to the tracker."""
+        return self.home / "waiting"
 
 
 def read_environment(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Environment:
@@ -69,6 +78,8 @@ def read_environment(environ: Mapping[str, str] | None = None, cwd: Path | None 
         hash_key=env.get("FEEDBACK_LOOP_HASH_KEY") or None,
         anthropic_api_key=env.get("ANTHROPIC_API_KEY") or None,
         anthropic_base_url=env.get("ANTHROPIC_BASE_URL") or None,
+        jira_email=env.get("FEEDBACK_LOOP_JIRA_EMAIL") or None,
+        jira_token=env.get("FEEDBACK_LOOP_JIRA_TOKEN") or None,
     )
 
 

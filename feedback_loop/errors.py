@@ -8,11 +8,15 @@
     |   |-- NotFoundError         a named ticket, pattern or week does not exist
     |   |-- BudgetExceeded        the money for models does not reach
     |   |-- RequestRefused        a model's API refuses one request as it is
-    |   `-- AskingStopped         a model's API refuses every further request of this run
+    |   |-- AskingStopped         a model's API refuses every further request of this run
+    |   |-- TicketRefused         a tracker refuses one ticket or comment as it is
+    |   `-- TrackerRefused        a tracker refuses everything: credentials, captcha
     `-- TransientError            the same call may succeed later; Dagster retries it
         |-- DatabaseUnavailable   the database cannot be reached
         |-- ModelUnavailable      a model's API cannot be reached or is too busy; nothing was paid
-        `-- ReplyLost             a model may have answered, and been paid, but no reply arrived
+        |-- ReplyLost             a model may have answered, and been paid, but no reply arrived
+        |-- TrackerUnavailable    a tracker cannot be reached or is too busy; nothing was written
+        `-- OutcomeUnknown        a tracker may have written what was asked, but did not say so
 
 Whether an error is worth retrying is decided here, once, by its class. Library errors are translated into this tree
 where they enter (store, clients, intake) and never travel further. No logic belongs here.
@@ -69,3 +73,19 @@ class ModelUnavailable(TransientError):  # noqa: N818
 
 class ReplyLost(TransientError):  # noqa: N818
     """A request arrived, or may have, but no readable reply came back. It may be paid: never sent again by itself."""
+
+
+class TicketRefused(PermanentError):  # noqa: N818
+    """A tracker refuses this ticket, comment or transition as it is; others may pass. The message names the field."""
+
+
+class TrackerRefused(PermanentError):  # noqa: N818
+    """A tracker refuses every request: credentials, a captcha, an account that may do nothing there."""
+
+
+class TrackerUnavailable(TransientError):  # noqa: N818
+    """A tracker cannot be reached or is too busy. Nothing was written."""
+
+
+class OutcomeUnknown(TransientError):  # noqa: N818
+    """A write reached a tracker, or may have, but it did not say what became of it. Look before writing again."""

@@ -1,7 +1,7 @@
 """Prioritise: how often each pattern hits, how badly, and so which comes first.
 
 Belongs here: the weekly numbers of a pattern (`pattern_weeks`) and their order. Does not belong here: which fix a
-pattern goes to (`route.py`), and rates before and after a fix (`verify.py`).
+pattern goes to (`route/`), and rates before and after a fix (`verify.py`).
 
 In the loop: cluster -> **prioritise** -> route.
 """

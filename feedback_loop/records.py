@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from math import inf
-from typing import Any, Literal, Protocol, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 Cause = Literal["prompt", "retrieval", "model", "product", "unknown"]
 Verdict = Literal["pending", "worse", "effective", "partial", "ineffective", "inconclusive", "not_shown"]
 PatternStatus = Literal["candidate", "confirmed", "dormant", "regressed"]
 DecisionKind = Literal["merge", "rename", "mute", "unmute", "cause"]
-TicketStatus = Literal["planned", "open", "reopened", "done", "closed"]
 Signal = Literal[
     # explicit
     "thumbs_up",
@@ -158,63 +157,6 @@ class Detector:
 
 
 @dataclass(frozen=True)
-class Ticket:
-    """One row of the ledger: what we asked the tracker to hold for a pattern. One per pattern, ever."""
-
-    application: str
-    pattern_id: str
-    ticket_number: int
-    ticket_key: str | None  # the tracker's name for it; None until the tracker confirmed it
-    status: TicketStatus
-    route: str
-    priority: int  # 1 highest .. 4
-    title: str
-    body: str  # Markdown; user text in it is already inert
-    created_week: date
-    created_at: datetime
-    detector_version: str
-
-
-@dataclass(frozen=True)
-class TicketEvent:
-    """Something said or done on a ticket, planned before it is applied. `event_key` makes it happen once."""
-
-    application: str
-    pattern_id: str
-    event_key: str
-    kind: Literal["create", "comment", "reopen", "close"]
-    body: str
-    occurred_at: datetime
-
-
-@dataclass(frozen=True)
-class TrackerState:
-    """What the tracker says of a ticket now."""
-
-    ticket_key: str
-    status: TicketStatus
-    resolved_at: datetime | None
-
-
-class Tracker(Protocol):
-    """Where tickets live for people: Jira or the local Markdown tracker. Every verb may be repeated safely."""
-
-    name: str
-
-    def create(self, ticket: Ticket) -> str:
-        """Make the ticket, or find the one already made for this pattern; returns its key."""
-        ...
-
-    def apply(self, ticket_key: str, event: TicketEvent) -> None:
-        """Comment, reopen or close; an event whose `event_key` is already there changes nothing."""
-        ...
-
-    def fetch(self, ticket_key: str) -> TrackerState | None:
-        """Its present state, or None where it is gone."""
-        ...
-
-
-@dataclass(frozen=True)
 class Fix:
     """A deployed change that claims to fix a pattern. Day 0 is the first deployment with share >= .5."""
 
@@ -228,6 +170,9 @@ class Fix:
     deployed_at: datetime
     detector_version: str | None  # None: its pattern never got a ticket, so no detector was frozen
     source: Literal["deployment", "ticket"]
+    origin: str = ""  # where a ticket's time was read from, in words
+    precision: Literal["instant", "day"] = "instant"
+    confidence: Literal["high", "medium", "low"] = "high"  # that the time is that of the deployment
     pattern_since: date | None = None  # week in which the pattern was first seen; before it there is no rate of it
 
 

@@ -7,10 +7,12 @@ or fetching anything.
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -180,6 +182,9 @@ def print_run(console: Console, result: RunResult, what: str) -> None:
     console.print(mark, Text(f"{what} {result.partition}  {_numbers(result)}"), soft_wrap=True)
     if result.error:
         console.print(Text(f"     {visible(result.error)} (run {result.run_id})", "red"), soft_wrap=True)
+    if result.metadata.get("tickets", {}).get("is_dry_run"):
+        said = "dry run: none of these tickets was made; they are listed in the asset `tickets`"
+        console.print(Text(f"     {said}", "yellow"), soft_wrap=True)
     for is_error, check, text in result.problems:
         console.print(Text(f"     {check}: {visible(text)}", "red" if is_error else "yellow"), soft_wrap=True)
 
@@ -204,7 +209,7 @@ def print_demo_week(console: Console, week: DemoWeek) -> None:
     console.rule(f"week of {week.week}", align="left", style="dim")
     console.print(f"{week.n_records:,} records, {negative:,} unhappy answers, {known} patterns known")
     for key, title in week.new_tickets:
-        console.print(Text.assemble("  new ticket ", (key, "bold"), f"  {_plain(title)}"))
+        console.print(Text.assemble("  new ticket ", (key, "bold"), f"  {visible(title)}"))
     for verdict in week.verdicts:
         look, truth = verdict.look, (f"  [planted: {verdict.planted.effect}]", "dim")
         word = (f"{look.verdict:<12}", _STYLES.get(look.verdict, ""))
@@ -215,10 +220,6 @@ def print_demo_week(console: Console, week: DemoWeek) -> None:
         what = f"prompt version {version}" if version else "a change"
         names = ", ".join(decision.tickets)
         console.print(Text(f"  people ship {what} on {decision.deployment.deployed_at:%Y-%m-%d} for {names}", "cyan"))
-
-
-def _plain(markdown: str) -> str:
-    return visible(markdown.replace("\\", "").replace("\u2060", ""))
 
 
 def _cut(look: Verification) -> str:
@@ -251,8 +252,17 @@ def print_demo_end(console: Console, weeks: Sequence[DemoWeek], seconds: float, 
     console.print(table)
     n_tickets = sum(len(week.new_tickets) for week in weeks)
     console.print(f"{len(weeks)} weeks, {n_tickets} tickets in {seconds:.0f} s. Look next at:")
-    console.print(f"  {home}/tickets/      the tickets, as a PM reads them", highlight=False)
+    pages = Path(home, "demo", "tickets")
+    place = f"{pages}/*.html" if pages.exists() else f"{home}/tickets/"
+    console.print(f"  {place}      the tickets, as a PM reads them", highlight=False)
     console.print(
         "  feedback-loop tickets        the same as a table; also: patterns, verifications; --json for machines"
     )
     console.print("  feedback-loop dev            the assets, runs and checks of these weeks in the Dagster UI")
+
+
+def wait_for_reader(console: Console, url: str) -> None:
+    """Keep the emulated Jira up while somebody at a terminal looks at it; a pipe does not wait."""
+    if console.is_terminal and sys.stdin.isatty():
+        console.print(f"The emulated Jira is at {url} until you press Enter.", highlight=False)
+        sys.stdin.readline()

@@ -136,6 +136,10 @@ def import_records(engine: Engine, folder: Path, records: Iterable[Record]) -> I
     return summary
 
 
+OF_THE_CLOCK = ("attempted_at", "fetched_at")
+"""Columns of tickets with times of the wall clock, which differ between two runs of the same."""
+
+
 def rows(engine: Engine, table: str, without: Sequence[str] = ()) -> list[dict[str, Any]]:
     """All rows of one of our tables in an order of their own, some columns left out by name."""
     with engine.connect() as conn:

@@ -14,7 +14,7 @@ from sqlalchemy import URL, Engine
 from feedback_loop.cli import cli
 from feedback_loop.config import Settings
 from feedback_loop.route import RoutePolicy
-from feedback_loop.store import tickets as ledger
+from feedback_loop.store import ticket_events
 from feedback_loop.store.engine import create_engine
 from feedback_loop_tests.conftest import make_database
 from feedback_loop_tests.defs.world import World, open_world
@@ -161,7 +161,8 @@ def test_a_name_and_a_cause_are_in_the_ticket_made_later(call: Call, world: Worl
     assert ticket["route"] == {"model": "model limitation", "prompt": "prompt fix"}[cause]
     text = file_of(world, ticket["ticket_key"])
     assert "# Answers in \\*English\\*\n" in text
-    assert f"**Likely cause**: {cause} (a person's word)." in text
+    words = {"model": "a limit of the model", "prompt": "the instructions in the prompt"}[cause]
+    assert f"**Likely cause:** {words}. A person decided this." in text
     assert first["suggested_fix"] not in text
     call("patterns", "rename", ticket["ticket_key"], "Wrong language")
     assert [r["title"] for r in listing(call, "tickets") if r["ticket_key"] == ticket["ticket_key"]] == [
@@ -230,10 +231,10 @@ def test_a_merged_ticket_is_a_duplicate_once_and_its_fix_is_judged_jointly(call:
     both = " and ".join(key for _, key in sorted(zip(ids, keys, strict=True)))
     assert look["reason"].endswith(f"{both} were merged and are judged together")
     assert "status: closed" in texts[0]
-    assert ["Effective on day 14" in text for text in texts] == [True, False]
+    assert ["Effective after 14 days" in text for text in texts] == [True, False]
     assert texts[0].count("A fix was deployed") == 0  # it was said where it belonged then
     with world.engine.connect() as conn:
-        assert ledger.pending_events(conn) == []
+        assert ticket_events.pending_events(conn) == []
 
 
 def test_a_verdict_from_before_a_merge_stays_where_it_was_given(call: Call, world: World) -> None:
@@ -259,12 +260,12 @@ def test_a_verdict_from_before_a_merge_stays_where_it_was_given(call: Call, worl
     looks = {row["look_day"]: row for row in world.rows("verifications")}
     assert looks[14] == before
     said = {key: file_of(world, key) for key in keys}
-    assert " on day 14: " in said[keys[1]]
-    assert " on day 14: " not in said[keys[0]]
+    assert " after 14 days: " in said[keys[1]]
+    assert " after 14 days: " not in said[keys[0]]
     assert before["verdict"] == "inconclusive"  # so that there is a next look, after the merge
     assert looks[21]["pattern_id"] == into
-    assert " on day 21: " in said[keys[0]]
-    assert " on day 21: " not in said[keys[1]]
+    assert " after 21 days: " in said[keys[0]]
+    assert " after 21 days: " not in said[keys[1]]
 
 
 def test_on_a_muted_patterns_ticket_only_verdicts_are_said(call: Call, world: World) -> None:
@@ -283,7 +284,7 @@ def test_on_a_muted_patterns_ticket_only_verdicts_are_said(call: Call, world: Wo
     world.loop.verify(midnight(W5))
     text = file_of(world, key)
     assert "A fix was deployed" not in text
-    assert "Effective on day 14" in text
+    assert "Effective after 14 days" in text
 
 
 def test_one_change_for_both_tickets_is_one_fix_of_what_stays(call: Call, world: World) -> None:
@@ -319,7 +320,7 @@ def test_the_only_ticket_of_merged_patterns_goes_on_for_all_of_them(call: Call, 
     (look,) = world.rows("verifications")
     assert (look["pattern_id"], look["verdict"]) == (into, "effective")
     text = file_of(world, key)
-    assert "Effective on day 14" in text
+    assert "Effective after 14 days" in text
     assert "status: closed" in text
     assert "Duplicate" not in text
     assert [r["verdict"] for r in listing(call, "tickets") if r["ticket_key"] == key] == ["effective"]

@@ -76,12 +76,40 @@ def test_a_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ("cluster: {seed: -1}", "seed must be at least 0"),
         ("route: {min_users: 0}", "route: min_users must be at least 1, got 0"),
         ("route: {max_new_tickets: -3}", "max_new_tickets"),
+        ("tracker: {tracker: trello}", r"tracker\.tracker"),
+        ("tracker: {needs_releas: true}", r"tracker\.needs_releas"),
+        ("tracker: {jira: {server: jira.example.com}}", "server must start with https://"),
+        ("tracker: {jira: {quiet_minutes: -1}}", "quiet_minutes must be at least 0, got -1"),
+        ("route: {targets: {weather: {project: X}}}", r"route\.targets\.weather"),
+        ("route: {targets: {model: {labels: [two words]}}}", "labels have no blanks"),
+        (
+            "route: {targets: {model: {priorities: {5: Low}}}}",
+            r"priorities are named for 1 \(highest\) to 4, got \[5\]",
+        ),
+        ("updates: {factor: 1}", "factor must be at least 1.1, got 1"),
+        ("updates: {told_dimensions: [weather]}", "told_dimensions knows no weather"),
+        ("deployed: {deployed_statuses: [' ']}", "deployed_statuses are names of statuses"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_file(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words) as caught:
         load(tmp_path, text)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_each_route_has_its_place_and_a_label_of_its_own(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        "route: {targets: {model: {project: MODEL, labels: [llm], priorities: {1: P1}}}}\ntracker: {tracker: jira}",
+    )
+    assert (settings.tracker.tracker, settings.tracker.field_name) == ("jira", "Deployed at")
+    places = settings.targets
+    assert (places["model limitation"].project, places["model limitation"].labels) == (
+        "MODEL",
+        ("model-limitation", "llm"),
+    )
+    assert (dict(places["model limitation"].priorities), places["triage"].labels) == ({1: "P1"}, ("triage",))
+    assert set(places) == {"prompt fix", "retrieval fix", "product change", "model limitation", "triage"}
 
 
 def test_a_missing_file_is_an_error_and_not_the_defaults(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from feedback_loop.decisions import UNDECIDED, effective_decisions
 from feedback_loop.records import DecisionKind, PatternDecision
 from feedback_loop.route import plan_duplicates
 from feedback_loop.verify import join_fixes
+from feedback_loop_tests.route.test_updates import words
 from feedback_loop_tests.store.test_patterns import state
 from feedback_loop_tests.store.test_tickets import ticket
 from feedback_loop_tests.test_verify import fix
@@ -112,7 +113,7 @@ def test_every_ticket_but_one_of_merged_patterns_is_closed_as_its_duplicate() ->
     tickets = [ticket(p, ticket_number=n, ticket_key=f"FL-{n}") for n, p in enumerate("abcx", start=1)]
     merges = [said(1, "a", "merge", "c"), said(2, "b", "merge", "a")]
     events = plan_duplicates(tickets, effective_decisions(merges))
-    assert [(e.pattern_id, e.kind, e.body.split(".")[0], e.occurred_at.minute) for e in events] == [
+    assert [(e.pattern_id, e.kind, words(e.body).split(".")[0], e.occurred_at.minute) for e in events] == [
         ("a", "close", "Duplicate of FL-3", 1),
         ("c", "comment", "FL-1 is a duplicate of this ticket", 1),
         ("b", "close", "Duplicate of FL-3", 2),

@@ -21,6 +21,7 @@ LOOP = [
     "pattern_weeks",
     "tickets",
     "loop_metrics",
+    "ticket_states",
     "fixes",
     "verifications",
     "ticket_updates",
@@ -57,6 +58,8 @@ def test_the_graph_is_the_loop(specs: dict[str, dg.AssetSpec]) -> None:
     assert depends["failure_vectors"] == {"failure_descriptions"}
     assert depends["failure_patterns"] == {"failure_vectors", "failure_patterns"}
     assert depends["tickets"] == {"pattern_weeks"}
+    assert depends["ticket_states"] == {"tickets"}
+    assert depends["fixes"] == {"deployments", "ticket_states"}
     assert depends["verifications"] >= {"fixes"}
     assert depends["ticket_updates"] == {"verifications"}
     position = {name: n for n, name in enumerate(LOOP)}
@@ -114,7 +117,7 @@ def test_jobs_hold_what_they_are_named_for() -> None:
     def steps(job: str) -> set[str]:
         return {key.to_user_string() for key in defs.resolve_job_def(job).asset_layer.executable_asset_keys}
 
-    daily = LOOP.index("fixes")
+    daily = LOOP.index("ticket_states")
     assert steps("weekly_loop") == set(LOOP[:daily])
     assert steps("daily_verification") == set(LOOP[daily:])
     assert steps("daily_watch") == set()
@@ -122,7 +125,11 @@ def test_jobs_hold_what_they_are_named_for() -> None:
 
 def test_each_check_belongs_to_an_asset_that_exists(specs: dict[str, dg.AssetSpec]) -> None:
     keys = defs.resolve_asset_graph().asset_check_keys
+    filed = [key.asset_key.to_user_string() for key in keys if key.name == "everything_filed"]
+    assert sorted(filed) == ["ticket_updates", "tickets"]
     assert {key.name for key in keys} == {
+        "everything_filed",
+        "everything_read",
         "denominator_present",
         "feedback_arrived",
         "no_late_facts",

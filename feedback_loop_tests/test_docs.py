@@ -21,6 +21,7 @@ from feedback_loop.store.tables import metadata
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 CODE = re.compile(r"^```.*\n((?:.*\n)*?)```$|^((?: {4,}.*\n)+)|`([^`\n]+)`", re.MULTILINE)
+YAML_BLOCK = re.compile(r"^ *```yaml\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:^|&& |\$\()(feedback-loop [^\n|>)#&]*)", re.MULTILINE)
 VARIABLE = re.compile(r"\"(FEEDBACK_LOOP_[A-Z_]+)\"")
@@ -62,16 +63,18 @@ def problem_of(command: str) -> str | None:
 
 
 def settings_of_the_code() -> dict[str, Any]:
-    """Key in feedback_loop.yaml -> default."""
-    defaults: dict[str, Any] = {}
+    """Key in feedback_loop.yaml -> default; a policy within a policy by its own keys."""
     settings = Settings()
-    for name in Settings.model_fields:
-        value = getattr(settings, name)
-        if is_dataclass(value):
-            defaults |= {f"{name}.{f.name}": getattr(value, f.name) for f in fields(value)}
-        else:
-            defaults[name] = value
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}
+    return {key: value for name in Settings.model_fields for key, value in leaves(name, getattr(settings, name))}
+
+
+def leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The keys under a setting, down to those that hold a plain value."""
+    if is_dataclass(value):
+        for field in fields(value):
+            yield from leaves(f"{key}.{field.name}", getattr(value, field.name))
+    else:
+        yield key, list(value) if isinstance(value, tuple) else value
 
 
 def anchors_of(path: Path) -> set[str]:
@@ -93,9 +96,28 @@ def test_every_environment_variable_is_documented() -> None:
 
 
 def test_every_table_is_documented_with_its_key() -> None:
-    documented = {row[0]: row[1].strip("`") for row in table_rows("docs/reference/tables.md")}
+    rows = [row for row in table_rows("docs/reference/tables.md") if "." not in row[0]]
+    documented = {row[0]: row[1].strip("`") for row in rows}
     assert documented.pop("patterns") == "application, pattern_id"  # the view
     assert documented == {t.name: ", ".join(c.name for c in t.primary_key.columns) for t in metadata.tables.values()}
+
+
+def test_documented_columns_exist() -> None:
+    documented = [row[0] for row in table_rows("docs/reference/tables.md") if "." in row[0]]
+    existing = {f"{table.name}.{column.name}" for table in metadata.tables.values() for column in table.columns}
+    assert documented
+    assert set(documented) <= existing
+
+
+def test_examples_of_settings_are_taken() -> None:
+    blocks = [
+        (path, yaml.safe_load(block))
+        for path in DOCUMENTS
+        for block in YAML_BLOCK.findall(path.read_text(encoding="utf-8"))
+    ]
+    assert blocks
+    for path, block in blocks:
+        assert Settings.model_validate(block), path
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

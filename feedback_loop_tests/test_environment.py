@@ -14,10 +14,11 @@ def test_defaults_lie_under_the_working_directory(tmp_path: Path) -> None:
     assert environment.postgres_dir == tmp_path / ".feedback_loop" / "postgres"
     assert environment.dagster_home == tmp_path / ".feedback_loop" / "dagster_home"
     assert environment.tickets_dir == tmp_path / ".feedback_loop" / "tickets"
+    assert environment.waiting_dir == tmp_path / ".feedback_loop" / "waiting"
 
 
 def test_empty_is_unset(tmp_path: Path) -> None:
-    names = ["HOME", "DATABASE_URL", "DAGSTER_URL", "CONFIG", "HASH_KEY"]
+    names = ["HOME", "DATABASE_URL", "DAGSTER_URL", "CONFIG", "HASH_KEY", "JIRA_EMAIL", "JIRA_TOKEN"]
     assert read_environment({f"FEEDBACK_LOOP_{name}": "" for name in names}, tmp_path) == read_environment({}, tmp_path)
 
 
@@ -28,10 +29,20 @@ def test_variables_win(tmp_path: Path) -> None:
         "FEEDBACK_LOOP_DAGSTER_URL": "postgresql://a/c",
         "FEEDBACK_LOOP_CONFIG": "mine.yaml",
         "FEEDBACK_LOOP_HASH_KEY": "k",
+        "FEEDBACK_LOOP_JIRA_EMAIL": "bot@example.com",
+        "FEEDBACK_LOOP_JIRA_TOKEN": "hidden-word",
     }
-    assert read_environment(variables, tmp_path) == Environment(
-        tmp_path / "data", "postgresql://a/b", "postgresql://a/c", tmp_path / "mine.yaml", "k"
+    environment = read_environment(variables, tmp_path)
+    assert environment == Environment(
+        tmp_path / "data",
+        "postgresql://a/b",
+        "postgresql://a/c",
+        tmp_path / "mine.yaml",
+        "k",
+        jira_email="bot@example.com",
+        jira_token="hidden-word",
     )
+    assert "hidden-word" not in repr(environment)
 
 
 def test_settings_file_in_the_working_directory_is_found(tmp_path: Path) -> None:

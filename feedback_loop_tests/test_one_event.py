@@ -119,7 +119,7 @@ def the_fix_is_judged(world: World, pattern_id: str, ticket: dict[str, Any]) -> 
     # 8. Verify. Not before fourteen days have passed ...
     assert not world.loop.verify(midnight(W5 - timedelta(days=1))).has_errors
     assert world.rows("verifications") == []
-    assert f"The first verdict comes on {W5}" in path.read_text(encoding="utf-8")
+    assert f"The first verdict comes on {W5.day} {W5:%B %Y}" in path.read_text(encoding="utf-8")
 
     # ... and then with both windows counted by the detector that was frozen in the ticket.
     assert not world.loop.verify(midnight(W5)).has_errors
@@ -138,6 +138,6 @@ def the_fix_is_judged(world: World, pattern_id: str, ticket: dict[str, Any]) -> 
     # 9. The ticket is closed by the verdict, which it quotes. Nobody had to believe anybody.
     text = path.read_text(encoding="utf-8")
     assert "status: closed" in text
-    assert "Effective on day 14" in text
+    assert "Effective after 14 days" in text
     (closed,) = (t for t in world.rows("tickets") if t["pattern_id"] == pattern_id)
     assert closed["status"] == "closed"

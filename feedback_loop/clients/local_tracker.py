@@ -2,48 +2,91 @@
 
 Belongs here: the files. The ledger of what was asked lies in PostgreSQL (`store/tickets.py`), as for any tracker.
 People may edit a file: `status: done` in its head means that they shipped a fix, at `resolved_at` if they say when.
-Does not belong here: what a ticket says (`route.py`).
+Does not belong here: what a ticket says (`route/`) and its markup (`rendering/`).
 """
 
 import re
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from feedback_loop.errors import InputError, PermanentError
-from feedback_loop.records import Ticket, TicketEvent, TicketStatus, TrackerState
+from feedback_loop.errors import InputError, TicketRefused
+from feedback_loop.rendering import markdown
+from feedback_loop.tracker import (
+    Applied,
+    Attachment,
+    Finding,
+    Ticket,
+    TicketEvent,
+    TicketRef,
+    TicketStatus,
+    TrackerState,
+)
+
+RELEASED = "released"
+"""What a person writes as the status: of a ticket that waits, that it may go; of another, that its fix is out."""
 
 _HEAD = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _STATUS_AFTER: dict[str, TicketStatus] = {"reopen": "reopened", "close": "closed"}
-_STATUSES: tuple[TicketStatus, ...] = ("planned", "open", "reopened", "done", "closed")
+_DECIDED = ("wont_do", "duplicate", "cancelled")  # by people
+_STATUSES: tuple[TicketStatus, ...] = (
+    "waiting",
+    "planned",
+    "open",
+    "reopened",
+    "done",
+    "closed",
+    "wont_do",
+    "duplicate",
+    "cancelled",
+)
 
 
 class LocalTracker:
-    """Tickets as `FL-<number>.md` in a directory. Every verb may be repeated: what is there already stays."""
+    """Tickets as Markdown files in a directory. Every verb may be repeated: what is there already stays.
+
+    Args:
+        directory: made when it is needed.
+        prefix: files are called `<prefix>-<number>.md`.
+        released: what the status `released` means in them.
+    """
 
     name = "local"
+    settles_after = timedelta(0)
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, prefix: str = "FL", released: TicketStatus = "done") -> None:
+        self.directory, self.prefix, self.released = directory, prefix, released
 
-    def create(self, ticket: Ticket) -> str:
+    def find(self, ticket: Ticket) -> list[TicketRef]:
+        """Its file, where there is one.
+
+        Raises:
+            TicketRefused: a file of that number belongs to another pattern, so it is some other database's.
+        """
+        key = f"{self.prefix}-{ticket.ticket_number}"
+        path = self._path(key)
+        if not path.exists():
+            return []
+        head = self._read_head(path)
+        if head.get("pattern") != ticket.pattern_id:
+            raise TicketRefused(
+                f"{path} is the ticket of pattern {head.get('pattern')}, not of {ticket.pattern_id}: the directory "
+                "belongs to another database; move its files away and run again"
+            )
+        return [TicketRef(key, key)]
+
+    def create(self, ticket: Ticket) -> TicketRef:
         """Write the file, unless it is there.
 
         Raises:
-            PermanentError: a file of that number belongs to another pattern, so it is some other database's.
+            TicketRefused: as `find`.
         """
-        key = f"FL-{ticket.ticket_number}"
-        path = self._path(key)
-        if path.exists():
-            head = self._read_head(path)
-            if head.get("pattern") != ticket.pattern_id:
-                raise PermanentError(
-                    f"{path} is the ticket of pattern {head.get('pattern')}, not of {ticket.pattern_id}: the directory "
-                    "belongs to another database; move its files away and run again"
-                )
-            return key
+        if found := self.find(ticket):
+            return found[0]
+        key = f"{self.prefix}-{ticket.ticket_number}"
         head = {
             "ticket": key,
-            "status": "open",
+            "status": "waiting" if ticket.status == "waiting" else "open",
             "resolved_at": "",
             "route": ticket.route,
             "priority": str(ticket.priority),
@@ -51,41 +94,93 @@ class LocalTracker:
             "pattern": ticket.pattern_id,
             "created": f"{ticket.created_at:%Y-%m-%d}",
         }
-        self._write(path, head, f"\n# {ticket.title}\n\n{ticket.body}\n\n## History\n")
-        return key
+        title = markdown.escape(ticket.title)
+        self._write(self._path(key), head, f"\n# {title}\n\n{markdown.render(ticket.body)}\n\n## History\n")
+        return TicketRef(key, key)
 
-    def apply(self, ticket_key: str, event: TicketEvent) -> None:
-        """Add an event to the history, and set the status it brings.
+    def complete(self, ref: TicketRef, ticket: Ticket, attachments: Sequence[Attachment]) -> None:
+        """Put the pictures beside the file."""
+        for picture in attachments:
+            path = self._picture(ref, picture)
+            if not path.exists():
+                self.directory.mkdir(parents=True, exist_ok=True)
+                part = path.with_suffix(".part")
+                part.write_bytes(picture.png)
+                part.replace(path)
+
+    def apply(self, ref: TicketRef, event: TicketEvent, attachments: Sequence[Attachment] = ()) -> Applied:
+        """Add an event to the history, with its pictures, and set the status it brings; people's decisions stay.
 
         Raises:
-            PermanentError: the file is gone.
+            TicketRefused: the file is gone.
         """
-        path = self._path(ticket_key)
+        path = self._path(ref.ticket_key)
         if not path.exists():
-            raise PermanentError(f"ticket {ticket_key} has no file {path}; it was deleted or moved")
+            raise TicketRefused(f"ticket {ref.ticket_key} has no file {path}; it was deleted or moved")
         marker = f"<!-- event {event.event_key} -->"
         text = path.read_text(encoding="utf-8")
-        if marker in text:
-            return
         head = self._read_head(path)
-        if event.kind in _STATUS_AFTER:
+        status = _STATUS_AFTER.get(event.kind)
+        if marker in text:
+            return Applied(is_moved=status is not None and head.get("status") == status)
+        is_moved = status == "closed" or (status == "reopened" and head.get("status") not in _DECIDED)
+        if is_moved:
             head |= {"status": _STATUS_AFTER[event.kind], "resolved_at": ""}
-        self._write(path, head, f"{_HEAD.sub('', text)}\n{marker}\n**{event.occurred_at:%Y-%m-%d}** {event.body}\n")
+        pictures = "".join(f"\n![Trend](<{self._picture(ref, picture).name}>)\n" for picture in attachments)
+        said = f"{marker}\n**{event.occurred_at:%Y-%m-%d}** {markdown.render(event.body)}\n{pictures}"
+        self._write(path, head, f"{_HEAD.sub('', text)}\n{said}")
+        return Applied(is_moved)
 
-    def fetch(self, ticket_key: str) -> TrackerState | None:
+    def discard(self, ticket: Ticket) -> None:
+        """Take the file away, where it is: the ticket lies elsewhere now."""
+        for ref in self.find(ticket):
+            self._path(ref.ticket_key).unlink()
+
+    def link_duplicate(self, extra: TicketRef, kept: TicketRef, event: TicketEvent) -> bool:
+        """Say so; a number has one file, so that this never happens by itself."""
+        path = self._path(extra.ticket_key)
+        before = path.stat().st_size if path.exists() else 0
+        self.apply(extra, event)
+        return path.stat().st_size != before
+
+    def fetch(self, ref: TicketRef) -> TrackerState | None:
         """What the file says now; None where it is gone.
 
         Raises:
             InputError: a person wrote a status or time that means nothing; says which file and line.
         """
-        path = self._path(ticket_key)
+        path = self._path(ref.ticket_key)
         if not path.exists():
             return None
         head = self._read_head(path)
-        status = next((s for s in _STATUSES if s == head.get("status", "").lower()), None)
+        said = head.get("status", "").lower()
+        status = self.released if said == RELEASED else next((s for s in _STATUSES if s == said), None)
         if status is None:
             raise InputError(f"{path}: status is one of {', '.join(_STATUSES)}; it says {head.get('status')!r}")
-        return TrackerState(ticket_key, status, self._resolved_at(path, head.get("resolved_at", "")))
+        said_at = self._resolved_at(path, head.get("resolved_at", ""))
+        return TrackerState(
+            ref.ticket_key,
+            status,
+            status_name=head["status"],
+            duplicate_of=head.get("duplicate_of") or None,
+            deployed_at=said_at,
+        )
+
+    def locate(self, ticket_key: str) -> TicketRef | None:
+        """The file of that name."""
+        has_file = re.fullmatch(rf"{self.prefix}-\d+", ticket_key) is not None and self._path(ticket_key).exists()
+        return TicketRef(ticket_key, ticket_key) if has_file else None
+
+    def check(self) -> list[Finding]:
+        """Nothing can keep files from being made but the disk."""
+        return []
+
+    def page(self, ref: TicketRef) -> str:
+        """Path of the file."""
+        return str(self._path(ref.ticket_key))
+
+    def _picture(self, ref: TicketRef, picture: Attachment) -> Path:
+        return self.directory / f"{ref.ticket_key}-{picture.name}"
 
     def _resolved_at(self, path: Path, text: str) -> datetime | None:
         if not text:

@@ -22,8 +22,18 @@ from feedback_loop.defs.analysis import (
     within_budget,
 )
 from feedback_loop.defs.partitions import WEEK_BEFORE, WEEKS, week_of, window_of
-from feedback_loop.defs.resources import AnalystResource, Database, EmbedderResource, TrackerResource
-from feedback_loop.defs.tracking import apply_plan, plan_week_tickets
+from feedback_loop.defs.resources import Alerts, AnalystResource, Database, EmbedderResource, TrackerResource
+from feedback_loop.defs.ticketing import (
+    about_filing,
+    drafts_table,
+    everything_filed,
+    file_plan,
+    filed_check,
+    held_table,
+    planned_words,
+    planning,
+)
+from feedback_loop.defs.tracking import plan_week_comments, plan_week_tickets
 from feedback_loop.defs.week_map import SHOWN, WeekView, ids_are_stable, stability_check, week_metadata
 from feedback_loop.describe import DESCRIBER_VERSION, describe_failures
 from feedback_loop.extract import extract_negatives
@@ -272,24 +282,32 @@ def pattern_weeks(context: dg.AssetExecutionContext, database: Database) -> dg.M
     deps=[pattern_weeks],
     partitions_def=WEEKS,
     group_name="route",
-    kinds={"postgres", "markdown"},
-    code_version="route-1",
+    kinds={"postgres", "jira"},
+    code_version="route-2",
     metadata=metadata.about_table(tables.tickets, tables.ticket_events),
+    check_specs=[filed_check("tickets")],
 )
 def tickets(
-    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, tracker: TrackerResource
+    context: dg.AssetExecutionContext,
+    database: Database,
+    settings: SettingsParam,
+    tracker: TrackerResource,
+    alerts: Alerts,
 ) -> dg.MaterializeResult:
     """Each pattern that earns it gets its ticket, once, ever. Older weeks only plan: the newest week acts."""
-    week, place = week_of(context), tracker.create()
-    with database.begin() as conn:
-        drafts, n_held = plan_week_tickets(conn, week, place.name, settings)
-    with database.begin() as conn:
-        apply_plan(conn, place)
-    numbers = {"new_tickets": len(drafts), "held_back_older_week": n_held}
-    frame = pd.DataFrame([{"title": d.title, "route": d.route, "priority": d.priority} for d in drafts])
-    columns = {"title": "title", "route": "route", "priority": "priority"}
+    week = week_of(context)
+    with planning(database, settings) as conn:
+        plan = plan_week_tickets(conn, week, settings)
+        plan_week_comments(conn, week, settings)
+        would_say = planned_words(conn, settings)
+    filed = file_plan(database, tracker, settings)
+    numbers = {"new_tickets": len(plan.drafts), "held_back_older_week": plan.n_older_week, "over_limit": len(plan.held)}
     return dg.MaterializeResult(
-        metadata=metadata.rows(len(drafts), **numbers) | {"tickets": metadata.table(frame, columns)}
+        metadata=about_filing(filed)
+        | metadata.rows(len(plan.drafts), is_dry_run=settings.tracker.is_dry_run, **numbers)
+        | {"tickets": drafts_table(plan.drafts), "waiting_for_next_week": held_table(plan.held)}
+        | {"would_say": metadata.listing(would_say)},
+        check_results=[everything_filed(filed, alerts)],
     )
 
 

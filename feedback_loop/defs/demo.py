@@ -6,9 +6,8 @@ commands do.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ import dagster as dg
 import msgspec
 from sqlalchemy import Engine
 
-from feedback_loop.config import load_settings
+from feedback_loop.defs.demo_surroundings import Surroundings
 from feedback_loop.defs.runs import Loop, RunResult, open_loop
-from feedback_loop.environment import Environment, export, read_environment
+from feedback_loop.environment import Environment
 from feedback_loop.errors import InputError, PermanentError
 from feedback_loop.intake.identity import load_hash_key
 from feedback_loop.intake.importing import import_paths
@@ -28,27 +27,6 @@ from feedback_loop.store import fixes, patterns, tickets
 from feedback_loop.testing.people import Decision, Driver
 from feedback_loop.testing.simulator import Simulator
 from feedback_loop.testing.simulator_plan import SimulatorSettings
-
-_DEMO_KEY = "sk-ant-demo"
-
-
-@contextmanager
-def demo_resources(analyst: str) -> Iterator[dict[str, Any]]:
-    """What a demo replaces of the resources.
-
-    Args:
-        analyst: `offline`, or `anthropic-emulator`: the real client, prompts, budget and batches against an emulated
-            API on loopback, whose answers come from word counts and not from a model.
-    """
-    if analyst == "offline":
-        yield {}
-        return
-    from feedback_loop.testing.anthropic_emulator import AnthropicEmulator  # a web server: only where it is wanted
-
-    settings = load_settings(read_environment())
-    with AnthropicEmulator(api_key=_DEMO_KEY, batch_seconds=0) as emulator:
-        export({"ANTHROPIC_API_KEY": _DEMO_KEY, "ANTHROPIC_BASE_URL": emulator.base_url})
-        yield {"settings": settings.model_copy(update={"analyst": replace(settings.analyst, analyst="claude")})}
 
 
 @dataclass(frozen=True)
@@ -88,6 +66,7 @@ class Demo:
     environment: Environment
     definitions: dg.Definitions
     settings: SimulatorSettings
+    surroundings: Surroundings = field(default_factory=Surroundings)
     weeks: list[DemoWeek] = field(default_factory=list)
     _planted: dict[tuple[str, str], Planted] = field(default_factory=dict)  # by deployment and ticket
 
@@ -116,12 +95,15 @@ class Demo:
                     path = folder / f"deployment-{decision.records[0]['deployment_id']}.jsonl"
                     _write(path, decision.records)
                     import_paths(loop.engine, [str(path)], hash_key=hash_key)
+                    self.surroundings.ship(decision.tickets, decision.deployment.deployed_at)
                 self.weeks.append(done)
                 on_week(done)
+        self.surroundings.save_pages(folder / "tickets")
         (folder / "truth.json").write_text(json.dumps(simulator.truth()))
 
     def _step(self, loop: Loop, driver: Driver, index: int, n_records: int) -> DemoWeek:
         week, as_of = self.settings.week_start(index).date(), self.settings.week_start(index + 1)
+        self.surroundings.reach(as_of)
         result = _succeed(loop.run_week(week))
         daily = _succeed(loop.verify(as_of))
         with loop.engine.connect() as conn:

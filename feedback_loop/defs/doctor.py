@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from feedback_loop.clients.trackers import open_tracker
 from feedback_loop.config import load_settings
 from feedback_loop.environment import Environment
 from feedback_loop.errors import ConfigurationError, DatabaseUnavailable, FeedbackLoopError, SchemaError
@@ -42,6 +43,7 @@ def examine(environment: Environment) -> list[Check]:
         _check("hash key", lambda: _hash_key(environment)),
         _check("disk", lambda: _disk(environment)),
         _check("analyst", lambda: _analyst(environment)),
+        _check("tracker", lambda: _tracker(environment)),
     ]
     try:
         with connect(environment) as engine:
@@ -94,6 +96,23 @@ def _analyst(environment: Environment) -> str:
         for model in models:
             client.check_model(model)
     return f"{', '.join(models)}; ${policy.budget_usd:g} per application and week"
+
+
+def _tracker(environment: Environment) -> str:
+    """Whether tickets can be made: credentials, projects, issue types and fields; nothing is written."""
+    settings = load_settings(environment)
+    policy = settings.tracker
+    mode = ", dry run" if policy.is_dry_run else ", tickets wait for their release" if policy.needs_release else ""
+    if policy.tracker == "local":
+        return f"Markdown files in {environment.tickets_dir}{mode}"
+    with open_tracker(
+        policy, settings.targets, environment, environment.tickets_dir, settings.asset_url, _now
+    ) as tracker:
+        found = tracker.check()
+    if any(finding.is_fatal for finding in found):
+        raise ConfigurationError("; ".join(finding.text for finding in found))
+    notes = "".join(f"; note: {finding.text}" for finding in found)
+    return f"Jira at {policy.jira.server}, project {policy.jira.project}{mode}{notes}"
 
 
 def _now() -> datetime:

@@ -55,6 +55,12 @@ def tables(frames: Sequence[pd.DataFrame], columns: Mapping[str, str], most: int
     return table(pd.concat(filled), columns, most) if filled else dg.MetadataValue.text("none")
 
 
+def listing(lines: Sequence[str], most: int = 50) -> dg.MetadataValue:
+    """Sentences, one a line."""
+    more = [f"... and {len(lines) - most} more"] if len(lines) > most else []
+    return dg.MetadataValue.text("\n".join([*(visible(line, _MOST_CHARS) for line in lines[:most]), *more]) or "none")
+
+
 def _plain(value: Any) -> str | int | float | bool:
     if isinstance(value, bool):
         return value

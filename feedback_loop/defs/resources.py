@@ -18,6 +18,8 @@ from sqlalchemy import Connection, Engine
 from feedback_loop.clients.alerts import post_alert
 from feedback_loop.clients.embeddings import EmbeddingPolicy, RememberingEmbedder, create_embedder
 from feedback_loop.clients.local_tracker import LocalTracker
+from feedback_loop.clients.trackers import open_tracker
+from feedback_loop.config import Settings
 from feedback_loop.defs.asking import open_analyst
 from feedback_loop.defs.asking_ledger import Asked
 from feedback_loop.defs.failures import as_dagster_failure
@@ -27,10 +29,12 @@ from feedback_loop.errors import FeedbackLoopError
 from feedback_loop.llm import Embedder
 from feedback_loop.llm.analyst import Analyst
 from feedback_loop.llm.policy import AnalystPolicy
-from feedback_loop.records import Tracker
 from feedback_loop.store.engine import open_database
 from feedback_loop.store.vectors import check_embedding
+from feedback_loop.tracker import Tracker
 
+WAITING = "W"
+"""Waiting tickets are called `W-<number>`: the tracker gives them their key when they go."""
 OpenAnalyst = Callable[[str], AbstractContextManager[tuple[Analyst, Asked]]]
 """Application -> its analyst for the week that runs, and what it was asked so far."""
 
@@ -55,9 +59,15 @@ class Database(dg.ConfigurableResource):
     @contextlib.contextmanager
     def begin(self) -> Iterator[Connection]:
         """One transaction. Our errors leave it as failures that Dagster retries only where that can help."""
+        with as_dagster_failure(), self.transaction() as conn:
+            yield conn
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction, whose errors leave it as they are: for callers that decide about them."""
         if self._engine is None:
             raise RuntimeError("the database resource is used outside of a run")
-        with as_dagster_failure(), self._engine.begin() as conn:
+        with self._engine.begin() as conn:
             yield conn
 
 
@@ -102,15 +112,29 @@ def _now() -> datetime:
 
 
 class TrackerResource(dg.ConfigurableResource):
-    """Where tickets live."""
+    """Where tickets live. The settings say in which tracker."""
 
     directory: str | None = pydantic.Field(
         default=None, description="of the local tracker; default: .feedback_loop/tickets"
     )
 
-    def create(self) -> Tracker:
-        """The tracker."""
-        return LocalTracker(Path(self.directory) if self.directory else read_environment().tickets_dir)
+    @contextlib.contextmanager
+    def open(self, settings: Settings) -> Iterator[Tracker]:
+        """The tracker, signed in to."""
+        environment = read_environment()
+        directory = Path(self.directory) if self.directory else environment.tickets_dir
+        place = settings.tracker
+        with open_tracker(place, settings.targets, environment, directory, settings.asset_url, self.now) as tracker:
+            yield tracker
+
+    def waiting(self) -> LocalTracker:
+        """Where tickets wait until a person releases them."""
+        beside = Path(self.directory).parent / "waiting" if self.directory else read_environment().waiting_dir
+        return LocalTracker(beside, prefix=WAITING, released="planned")
+
+    def now(self) -> datetime:
+        """When a call to the tracker is made."""
+        return _now()
 
 
 @functools.cache

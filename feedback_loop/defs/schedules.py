@@ -6,7 +6,7 @@ Belongs here: what runs together and when. Does not belong here: what runs (`ass
 import dagster as dg
 
 from feedback_loop.defs.assets import WEEKLY_ASSETS
-from feedback_loop.defs.checks import DAILY_CHECKS, WATCH_CHECKS
+from feedback_loop.defs.checks import WATCH_CHECKS
 from feedback_loop.defs.partitions import DAYS, WEEKS
 from feedback_loop.defs.resources import Alerts
 from feedback_loop.defs.verification import DAILY_ASSETS
@@ -24,7 +24,7 @@ weekly_loop = dg.define_asset_job(
 
 daily_verification = dg.define_asset_job(
     "daily_verification",
-    selection=dg.AssetSelection.assets(*DAILY_ASSETS).without_checks() | dg.AssetSelection.checks(*DAILY_CHECKS),
+    selection=dg.AssetSelection.assets(*DAILY_ASSETS),
     executor_def=_IN_PROCESS,
     description="Every look that is due at the end of a day, and what it does to its ticket.",
     tags={"dagster/max_retries": "1"},

@@ -5,6 +5,7 @@ Belongs here: what each daily asset reads, calls, stores and reports. Does not b
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import dagster as dg
 import pandas as pd
@@ -16,46 +17,76 @@ from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs import metadata
 from feedback_loop.defs.analysis import describer_version
 from feedback_loop.defs.partitions import DAYS
-from feedback_loop.defs.resources import Database, EmbedderResource, TrackerResource
-from feedback_loop.defs.tracking import apply_plan, plan_events, plan_merges, sync_tickets
+from feedback_loop.defs.resources import Alerts, Database, EmbedderResource, TrackerResource
+from feedback_loop.defs.ticketing import (
+    about_filing,
+    about_following,
+    everything_filed,
+    everything_read,
+    file_plan,
+    filed_check,
+    planned_words,
+    planning,
+    read_check,
+    read_tickets,
+)
+from feedback_loop.defs.tracking import judged_fixes, plan_deployed, plan_merges, plan_verdicts
 from feedback_loop.describe import describe_failures
 from feedback_loop.errors import PermanentError
 from feedback_loop.extract import extract_negatives
 from feedback_loop.llm import Embedder
-from feedback_loop.records import Fix, Verification, Window
-from feedback_loop.route import plan_deployed_comments, plan_verdict_events
-from feedback_loop.store import decisions, negatives, patterns, tables
+from feedback_loop.records import Fix, Verdict, Verification, Window
+from feedback_loop.store import decisions, negatives, patterns, switching, tables
 from feedback_loop.store import fixes as fix_store
 from feedback_loop.store import tickets as ledger
-from feedback_loop.verify import METHOD_VERSION, Look, due_looks, join_fixes, look_of, pending_look, verify_look
+from feedback_loop.verify import METHOD_VERSION, Look, VerifyPolicy, due_looks, look_of, pending_look, verify_look
 
 SettingsParam = dg.ResourceParam[Settings]
 
 
 @dg.asset(
-    deps=["deployments", "tickets"],
+    deps=["tickets"],
+    partitions_def=DAYS,
+    group_name="verify",
+    kinds={"postgres"},
+    code_version="ticket-states-1",
+    metadata=metadata.about_table(tables.tickets, tables.pattern_decisions),
+    check_specs=[read_check("ticket_states")],
+)
+def ticket_states(
+    context: dg.AssetExecutionContext,
+    database: Database,
+    settings: SettingsParam,
+    tracker: TrackerResource,
+    alerts: Alerts,
+) -> dg.MaterializeResult:
+    """What people did with the tickets: released, moved, ended or reopened them, shipped a fix."""
+    followed = read_tickets(database, tracker, settings, context.partition_time_window.end)
+    return dg.MaterializeResult(metadata=about_following(followed), check_results=[everything_read(followed, alerts)])
+
+
+@dg.asset(
+    deps=["deployments", ticket_states],
     partitions_def=DAYS,
     group_name="verify",
     kinds={"postgres", "sql"},
-    code_version="fixes-1",
+    code_version="fixes-2",
     metadata=metadata.about_table(tables.fixes),
 )
-def fixes(
-    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, tracker: TrackerResource
-) -> dg.MaterializeResult:
+def fixes(context: dg.AssetExecutionContext, database: Database, settings: SettingsParam) -> dg.MaterializeResult:
     """Deployments and resolved tickets that claim to fix a pattern; their tickets are told when the verdict comes."""
-    as_of, place_of_tickets = context.partition_time_window.end, tracker.create()
+    as_of = context.partition_time_window.end
     with database.begin() as conn:
-        fix_store.resolve_fixes(conn, as_of)
-        fix_store.record_resolved_tickets(conn, sync_tickets(conn, place_of_tickets, as_of))
-        found = fix_store.load_fixes(conn, as_of)
-        first = {f.fix_id: f"{look_of(f, settings.verify.looks[0]).after.end:%Y-%m-%d}" for f in found}
-        told = join_fixes([f for f in found if f.ticket_key], decisions.load_effective(conn))
-        plan_events(conn, plan_deployed_comments(told, first))
+        found = fix_store.resolve_fixes(conn, as_of)
+        first = {(f.application, f.fix_id): look_of(f, settings.verify.looks[0]).after.end.date() for f in found}
         parked = fix_store.parked_claims(conn)
+    with planning(database, settings) as conn:
+        plan_deployed(conn, found, first, as_of, settings.tracker.field_name)
+        would_say = planned_words(conn, settings)
     names = ", ".join(f"{name} (deployment {deployment})" for deployment, name in parked) or "none"
     return dg.MaterializeResult(
-        metadata=metadata.rows(len(found), parked=len(parked)) | {"claims_without_ticket": names}
+        metadata=metadata.rows(len(found), parked=len(parked))
+        | {"claims_without_ticket": names, "would_say": metadata.listing(would_say)}
     )
 
 
@@ -74,10 +105,10 @@ def verifications(
     as_of, encoder = context.partition_time_window.end, embedder.create(database, settings.embedding)
     with database.begin() as conn:
         decided = decisions.load_effective(conn)
-        found = join_fixes(fix_store.load_fixes(conn, as_of), decided)
+        found = judged_fixes(conn, as_of, decided)
         made: list[Verification] = []
         # A look may close its fix, or leave the next one due: ask again after each round.
-        while due := due_looks(found, fix_store.looks_done(conn, METHOD_VERSION), as_of, settings.verify):
+        while due := _due(found, fix_store.looks_done(conn, METHOD_VERSION), as_of, settings.verify):
             made += _verify(conn, due, encoder, settings, decided)
     frame = pd.DataFrame([vars(v) for v in made], columns=list(Verification.__dataclass_fields__))
     counts = {f"verdict_{name}": int(n) for name, n in frame["verdict"].value_counts().items()}
@@ -85,6 +116,20 @@ def verifications(
     return dg.MaterializeResult(
         metadata=metadata.rows(len(made), **counts) | {"verdicts": metadata.table(frame, columns, most=50)}
     )
+
+
+def _due(
+    found: Sequence[Fix],
+    done: Mapping[str, Mapping[str, Mapping[int, Verdict]]],
+    as_of: datetime,
+    policy: VerifyPolicy,
+) -> list[Look]:
+    """Due looks of every application; two of them may have fixes of one name."""
+    due = []
+    for application in sorted({fix.application for fix in found}):
+        own = [fix for fix in found if fix.application == application]
+        due += due_looks(own, done.get(application, {}), as_of, policy)
+    return due
 
 
 def _verify(
@@ -95,9 +140,9 @@ def _verify(
     decided: Mapping[str, EffectiveDecisions],
 ) -> list[Verification]:
     """The earliest due look of each fix, made and saved."""
-    first: dict[str, Look] = {}
+    first: dict[tuple[str, str], Look] = {}
     for look in sorted(due, key=lambda look: look.day):
-        first.setdefault(look.fix.fix_id, look)
+        first.setdefault((look.fix.application, look.fix.fix_id), look)
     counter = _Counter(conn, encoder, settings, decided)
     made = []
     for look in first.values():
@@ -216,24 +261,31 @@ class _Counter:
     deps=[verifications],
     partitions_def=DAYS,
     group_name="verify",
-    kinds={"postgres", "markdown"},
-    code_version="ticket-updates-1",
+    kinds={"postgres"},
+    code_version="ticket-updates-2",
     metadata=metadata.about_table(tables.ticket_events),
+    check_specs=[filed_check("ticket_updates")],
 )
 def ticket_updates(
-    context: dg.AssetExecutionContext, database: Database, tracker: TrackerResource
+    context: dg.AssetExecutionContext,
+    database: Database,
+    settings: SettingsParam,
+    tracker: TrackerResource,
+    alerts: Alerts,
 ) -> dg.MaterializeResult:
     """The verdicts on their tickets: a comment each; closed where effective, reopened where not reduced."""
     as_of = context.partition_time_window.end
-    with database.begin() as conn:
-        looks = fix_store.load_verifications(conn, as_of)
-        names = {p["pattern_id"]: p["name"] for p in decisions.list_patterns(conn)}
-        plan_merges(conn)
-        plan_events(conn, plan_verdict_events(looks, names), even_muted=True)
-        pending = len(ledger.pending_events(conn))
-    with database.begin() as conn:
-        apply_plan(conn, tracker.create())
-    return dg.MaterializeResult(metadata=metadata.rows(pending))
+    with planning(database, settings) as conn:
+        plan_merges(conn, may_close=settings.updates.may_close)
+        plan_verdicts(conn, as_of, settings.updates)
+        would_say = planned_words(conn, settings)
+        elsewhere = switching.left_behind(conn, settings.tracker.tracker)
+    filed = file_plan(database, tracker, settings)
+    left = metadata.listing([f"{key} ({name}): {n} not said there" for key, name, n in elsewhere])
+    return dg.MaterializeResult(
+        metadata=about_filing(filed) | {"would_say": metadata.listing(would_say), "left_in_other_tracker": left},
+        check_results=[everything_filed(filed, alerts)],
+    )
 
 
-DAILY_ASSETS = [fixes, verifications, ticket_updates]
+DAILY_ASSETS = [ticket_states, fixes, verifications, ticket_updates]

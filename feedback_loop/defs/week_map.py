@@ -17,7 +17,7 @@ import pandas as pd
 from feedback_loop.cluster import WeekPatterns
 from feedback_loop.defs import metadata
 from feedback_loop.llm import Embedder
-from feedback_loop.route import inert
+from feedback_loop.rendering.markdown import escape
 
 _MOST_APPLICATIONS, _MOST_PATTERNS, _MOST_QUOTES = 3, 10, 3
 _SAMPLES = (2000, 1000, 500)  # texts on a picture, the most of them that fit
@@ -96,7 +96,7 @@ class WeekView:
         """What was said in the week, in two dimensions, as Markdown that carries the image."""
         from feedback_loop.charts import draw_map  # loads matplotlib, which only this needs
 
-        title = f"**{inert(self.application)}**"
+        title = f"**{escape(self.application)}**"
         owners = dict(zip(self.found.memberships["interaction_id"], self.found.memberships["pattern_id"], strict=True))
         for size in _SAMPLES:
             shown = _evenly(self.said, size)

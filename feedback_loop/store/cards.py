@@ -37,6 +37,13 @@ def load_model_cards(conn: Connection, application: str, before: date) -> dict[s
     return {row["pattern_id"]: _card(row) for row in conn.execute(query).mappings()}
 
 
+def newest_cards(conn: Connection, application: str, week: date) -> dict[str, PatternCard]:
+    """pattern_id -> its card as it stands at the end of a week, whoever wrote it."""
+    up_to = (pattern_cards.c.application == application) & (pattern_cards.c.week <= week)
+    query = sa.select(pattern_cards).where(up_to).order_by(pattern_cards.c.week)
+    return {row["pattern_id"]: _card(row) for row in conn.execute(query).mappings()}
+
+
 def load_cards(conn: Connection, application: str, week: date) -> list[PatternCard]:
     """Cards written in exactly this week, by pattern_id."""
     of_week = (pattern_cards.c.application == application) & (pattern_cards.c.week == week)

@@ -14,11 +14,12 @@ from sqlalchemy import Connection
 
 from feedback_loop.decisions import QUESTION, UNDECIDED, EffectiveDecisions, effective_decisions
 from feedback_loop.errors import InputError, NotFoundError
-from feedback_loop.records import Cause, DecisionKind, PatternDecision, Ticket
+from feedback_loop.records import Cause, DecisionKind, PatternDecision
 from feedback_loop.redaction import redact, visible
 from feedback_loop.store import patterns
 from feedback_loop.store.tables import pattern_decisions
 from feedback_loop.store.tickets import load_tickets
+from feedback_loop.tracker import Ticket
 
 MAX_NAME, MAX_AUTHOR = 120, 80  # characters
 _DECISIONS_LOCK = 0x666C_6465  # one decision at a time, so that two cannot close a circle of merges
@@ -26,7 +27,7 @@ _DECISIONS_LOCK = 0x666C_6465  # one decision at a time, so that two cannot clos
 _FIND = """
 select application, pattern_id from feedback_loop.patterns where pattern_id = :name
 union
-select application, pattern_id from feedback_loop.tickets where ticket_key = :name
+select application, pattern_id from feedback_loop.tickets where ticket_key = :name or :name = any(old_keys)
 order by 1, 2
 """
 
@@ -84,7 +85,7 @@ def find_pattern(conn: Connection, name: str, application: str | None = None) ->
 
     Args:
         conn: inside the caller's transaction.
-        name: pattern id or ticket key.
+        name: pattern id or ticket key, also one that the ticket had before it was moved.
         application: where to look; None for everywhere.
 
     Raises:

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
-from feedback_loop.records import Fix, Verdict, Verification
-from feedback_loop.store.tables import fixes, pattern_states, tickets, verifications
+from feedback_loop.records import FINAL_VERDICTS, Fix, Verdict, Verification
+from feedback_loop.store.tables import fixes, pattern_states, verifications
 
 _MAIN_SHARE = 0.5  # day 0 of a ramp is its first record with at least this share
 
@@ -25,7 +25,19 @@ with claims as (
            coalesce(t.detector_version, p.detector_version) as detector_version
     from feedback_loop.deployments d
     cross join lateral unnest(d.fixes) as claim(name)
-    left join feedback_loop.tickets t on t.application = d.application and t.ticket_key = claim.name
+    left join lateral (  -- two trackers may have tickets of one name: what a claim meant once it means for ever
+        select * from feedback_loop.tickets t
+        where t.application = d.application and (t.ticket_key = claim.name or claim.name = any(t.old_keys))
+        order by exists (
+            select from feedback_loop.fixes f
+            where f.application = d.application and f.fix_id = concat(
+                t.pattern_id, '@', d.prompt_name, '@', coalesce(d.prompt_version, d.deployment_id))
+        ) desc,
+        t.created_at <= d.deployed_at desc,  -- a ticket that was there before one that came later
+        t.ticket_key = claim.name desc,  -- a name that is one now before one that was
+        case when t.created_at <= d.deployed_at then -t.ticket_number else t.ticket_number end  -- the nearest
+        limit 1
+    ) t on true
     left join feedback_loop.patterns p on p.application = d.application and p.pattern_id = claim.name
     where d.rollout_share >= :share and d.deployed_at < :as_of and coalesce(t.pattern_id, p.pattern_id) is not null
 )
@@ -39,7 +51,8 @@ order by application, pattern_id, coalesce(prompt_version, deployment_id), promp
 def resolve_fixes(conn: Connection, as_of: datetime) -> list[Fix]:
     """Record every deployment known by `as_of` that names a ticket or pattern; returns all fixes by day.
 
-    A fix keeps the row it got first: a correction of the past is a new deployment record.
+    A fix keeps the row it got first, and a name the ticket that it meant then: a correction of the past is a new
+    deployment record. A ticket that was made after the deployment is meant only where no older one has the name.
     """
     for row in conn.execute(sa.text(_RESOLVE), {"share": _MAIN_SHARE, "as_of": as_of}).mappings():
         change = row["prompt_version"] or row["deployment_id"]
@@ -49,38 +62,29 @@ def resolve_fixes(conn: Connection, as_of: datetime) -> list[Fix]:
     return load_fixes(conn, as_of)
 
 
-def record_resolved_tickets(conn: Connection, resolved: dict[str, datetime]) -> None:
-    """A ticket that people resolved in the tracker is a fix of that time, unless a deployment names it."""
-    for ticket_key, resolved_at in sorted(resolved.items()):
-        ticket = conn.execute(sa.select(tickets).where(tickets.c.ticket_key == ticket_key)).one()
-        named = sa.select(fixes.c.fix_id).where(
-            fixes.c.application == ticket.application,
-            fixes.c.pattern_id == ticket.pattern_id,
-            fixes.c.source == "deployment",
-        )
-        if conn.execute(named).first() is None:
-            values = {
-                "application": ticket.application,
-                "fix_id": f"{ticket.pattern_id}@resolved@{resolved_at:%Y-%m-%dT%H:%MZ}",
-                "pattern_id": ticket.pattern_id,
-                "ticket_key": ticket_key,
-                "deployment_id": "",
-                "deployed_at": resolved_at,
-                "detector_version": ticket.detector_version,
-                "source": "ticket",
-            }
-            conn.execute(insert(fixes).values(values).on_conflict_do_nothing())
+def add_fix(conn: Connection, fix: Fix) -> None:
+    """Record a fix that a ticket tells of; one that is there already keeps its row, and counts again if withdrawn."""
+    row = vars(fix).copy()
+    del row["pattern_since"]  # known from the pattern
+    again = {"withdrawn_at": None, "withdrawn_reason": None}
+    conn.execute(insert(fixes).values(row).on_conflict_do_update(index_elements=["application", "fix_id"], set_=again))
+
+
+def withdraw_fix(conn: Connection, application: str, fix_id: str, reason: str, at: datetime) -> None:
+    """The ticket says otherwise now: the row stays as history, and no further look is made at it."""
+    of_fix = (fixes.c.application == application) & (fixes.c.fix_id == fix_id) & fixes.c.withdrawn_at.is_(None)
+    conn.execute(fixes.update().where(of_fix).values(withdrawn_at=at, withdrawn_reason=reason))
 
 
 def load_fixes(conn: Connection, as_of: datetime) -> list[Fix]:
-    """Fixes deployed before `as_of`, by day, each with the week its pattern was first seen."""
+    """Fixes deployed before `as_of` and not withdrawn, by day, each with the week its pattern was first seen."""
     since = sa.select(sa.func.min(pattern_states.c.first_seen_week)).where(
         pattern_states.c.application == fixes.c.application, pattern_states.c.pattern_id == fixes.c.pattern_id
     )
     names = [name for name in Fix.__dataclass_fields__ if name != "pattern_since"]
     query = (
         sa.select(*(fixes.c[name] for name in names), since.scalar_subquery().label("pattern_since"))
-        .where(fixes.c.deployed_at < as_of)
+        .where(fixes.c.deployed_at < as_of, fixes.c.withdrawn_at.is_(None))
         .order_by(fixes.c.deployed_at, fixes.c.application, fixes.c.fix_id)
     )
     return [Fix(**row) for row in conn.execute(query).mappings()]
@@ -92,7 +96,8 @@ def parked_claims(conn: Connection) -> list[tuple[str, str]]:
         select d.deployment_id, claim.name
         from feedback_loop.deployments d cross join lateral unnest(d.fixes) as claim(name)
         where not exists (select from feedback_loop.tickets t
-                          where t.application = d.application and t.ticket_key = claim.name)
+                          where t.application = d.application
+                            and (t.ticket_key = claim.name or claim.name = any(t.old_keys)))
           and not exists (select from feedback_loop.pattern_states p
                           where p.application = d.application and p.pattern_id = claim.name)
         order by 1, 2
@@ -100,13 +105,26 @@ def parked_claims(conn: Connection) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in conn.execute(sa.text(query))]
 
 
-def looks_done(conn: Connection, method_version: str) -> dict[str, dict[int, Verdict]]:
-    """fix_id -> look day -> verdict, of one method version."""
-    done: dict[str, dict[int, Verdict]] = {}
-    query = sa.select(verifications.c.fix_id, verifications.c.look_day, verifications.c.verdict)
-    for fix_id, day, verdict in conn.execute(query.where(verifications.c.method_version == method_version)):
-        done.setdefault(fix_id, {})[day] = verdict
+def looks_done(conn: Connection, method_version: str) -> dict[str, dict[str, dict[int, Verdict]]]:
+    """Application -> fix_id -> look day -> verdict, of one method version."""
+    done: dict[str, dict[str, dict[int, Verdict]]] = {}
+    query = sa.select(*(verifications.c[name] for name in ("application", "fix_id", "look_day", "verdict")))
+    for application, fix_id, day, verdict in conn.execute(
+        query.where(verifications.c.method_version == method_version)
+    ):
+        done.setdefault(application, {}).setdefault(fix_id, {})[day] = verdict
     return done
+
+
+def judged(conn: Connection, method_version: str, application: str) -> frozenset[str]:
+    """An application's fix_ids with a final verdict of one method version: no further look is made at them."""
+    done = looks_done(conn, method_version)
+    return frozenset(
+        fix_id
+        for of, fixes_of in done.items()
+        for fix_id, looks in fixes_of.items()
+        if application == of and FINAL_VERDICTS.intersection(looks.values())
+    )
 
 
 def save_verifications(conn: Connection, looks: Sequence[Verification], method_version: str) -> None:
@@ -129,7 +147,7 @@ def load_verifications(conn: Connection, as_of: datetime) -> list[Verification]:
 def list_verifications(conn: Connection, application: str | None = None) -> list[dict[str, Any]]:
     """Every look with its fix, ticket and pattern, oldest first."""
     query = """
-        select v.*, f.ticket_key, f.prompt_version, f.deployed_at, p.name
+        select v.*, f.ticket_key, f.prompt_version, f.deployed_at, f.source, f.origin, f.precision, p.name
         from feedback_loop.verifications v
         join feedback_loop.fixes f using (application, fix_id)
         left join feedback_loop.patterns p on (p.application, p.pattern_id) = (v.application, v.pattern_id)

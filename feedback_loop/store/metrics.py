@@ -77,7 +77,8 @@ from feedback_loop.week_runs r where r.week = :week order by 1
 """
 
 # What people do without being asked says nothing of how willingly they answer.
-_PASSIVE = ["shown", "dwell", "copied", "abandoned", "regenerated", "retried", "follow_up", "accepted"]
+PASSIVE = ["shown", "dwell", "copied", "abandoned", "regenerated", "retried", "follow_up", "accepted"]
+"""Signals that come without anybody meaning to say something."""
 
 
 def count_versions(conn: Connection, week: date) -> pd.DataFrame:
@@ -87,7 +88,7 @@ def count_versions(conn: Connection, week: date) -> pd.DataFrame:
 
 def count_cohorts(conn: Connection, week: date) -> pd.DataFrame:
     """Per cohort: interactions, users, impressions of the feedback widget, answers to it, negatives."""
-    return read_frame(conn, _COHORTS, {**_span(week), "week": week, "passive": _PASSIVE})
+    return read_frame(conn, _COHORTS, {**_span(week), "week": week, "passive": PASSIVE})
 
 
 def count_loop(conn: Connection, week: date) -> pd.DataFrame:

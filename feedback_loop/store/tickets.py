@@ -1,11 +1,11 @@
 """Tickets: the ledger of what was asked of the tracker and what of it is done.
 
-Belongs here: SQL of `tickets` and `ticket_events`. A row is written before the call to the tracker and confirmed
-after it. Does not belong here: the decision (`route.py`) and the tracker (`clients/`).
+Belongs here: SQL of `tickets`. A row is written before the call to the tracker and confirmed after it. Does not belong
+here: what is said on a ticket later (`ticket_events.py`), the decision (`route/`) and the tracker (`clients/`).
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -13,10 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
-from feedback_loop.records import Ticket, TicketEvent
-from feedback_loop.store.tables import ticket_events, tickets
+from feedback_loop.documents import from_json, to_json
+from feedback_loop.store.tables import tickets
+from feedback_loop.tracker import Ticket, TicketRef, TicketStatus, TrackerState
 
 _LEDGER_LOCK = 0x666C_6C65  # one writer of the ledger at a time, so that numbers have no gaps
+_TRACKER_LOCK = 0x666C_7472  # one writer of the tracker at a time, so that nothing is made twice
 
 
 def lock_ledger(conn: Connection) -> None:
@@ -24,34 +26,168 @@ def lock_ledger(conn: Connection) -> None:
     conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_LEDGER_LOCK)))
 
 
+def lock_tracker(conn: Connection) -> None:
+    """Wait until no other process writes to the tracker; held until the transaction ends, however long Jira takes."""
+    conn.execute(sa.select(sa.func.set_config("idle_in_transaction_session_timeout", "0", True)))
+    conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_TRACKER_LOCK)))
+
+
 def add_ticket(conn: Connection, ticket: Ticket, tracker: str) -> Ticket:
     """Plan a ticket under the next number, unless its pattern has one; returns the one that stands."""
     lock_ledger(conn)
     number = conn.execute(sa.select(sa.func.coalesce(sa.func.max(tickets.c.ticket_number), 0) + 1)).scalar_one()
-    row = asdict(replace(ticket, ticket_number=number)) | {"tracker": tracker, "updated_at": ticket.created_at}
+    row = vars(replace(ticket, ticket_number=number)) | {
+        "body": to_json(ticket.body),
+        "tracker": tracker,
+        "updated_at": ticket.created_at,
+    }
     conn.execute(insert(tickets).values(row).on_conflict_do_nothing(index_elements=["application", "pattern_id"]))
     return load_tickets(conn, ticket.application, [ticket.pattern_id])[0]
 
 
-def confirm_ticket(conn: Connection, ticket: Ticket, ticket_key: str) -> None:
-    """The tracker holds it, under this key."""
-    conn.execute(
-        tickets.update()
-        .where(tickets.c.application == ticket.application, tickets.c.pattern_id == ticket.pattern_id)
-        .values(ticket_key=ticket_key, status="open")
-    )
-
-
 def load_tickets(
-    conn: Connection, application: str | None = None, pattern_ids: Sequence[str] | None = None
+    conn: Connection,
+    application: str | None = None,
+    pattern_ids: Sequence[str] | None = None,
+    tracker: str | None = None,
 ) -> list[Ticket]:
-    """Tickets by number."""
+    """Tickets by number; `tracker` leaves out those that lie in another."""
     query = sa.select(*(tickets.c[name] for name in Ticket.__dataclass_fields__)).order_by(tickets.c.ticket_number)
     if application is not None:
         query = query.where(tickets.c.application == application)
     if pattern_ids is not None:
         query = query.where(tickets.c.pattern_id.in_(pattern_ids))
-    return [Ticket(**row) for row in conn.execute(query).mappings()]
+    if tracker is not None:
+        query = query.where(tickets.c.tracker == tracker)
+    return [Ticket(**{**row, "body": from_json(row["body"])}) for row in conn.execute(query).mappings()]
+
+
+def applications_by_key(conn: Connection) -> dict[str, str]:
+    """Key that a ticket has, or had before it was moved -> its application."""
+    query = """
+        select unnest(old_keys) as ticket_key, application, 0 as is_now from feedback_loop.tickets
+        union all select ticket_key, application, 1 from feedback_loop.tickets where ticket_key is not null
+        order by is_now, application
+    """
+    return {row[0]: row[1] for row in conn.execute(sa.text(query))}
+
+
+def attempts(conn: Connection) -> dict[tuple[str, str], datetime]:
+    """(application, pattern_id) -> when the ticket was sent to the tracker, where it never said what became of it."""
+    query = sa.select(tickets.c.application, tickets.c.pattern_id, tickets.c.attempted_at)
+    unconfirmed = query.where(tickets.c.ticket_key.is_(None), tickets.c.attempted_at.is_not(None))
+    return {(row[0], row[1]): row[2] for row in conn.execute(unconfirmed)}
+
+
+def incomplete(conn: Connection, tracker: str) -> list[Ticket]:
+    """Tickets that the tracker holds without their link or pictures, by number."""
+    query = sa.select(tickets.c.application, tickets.c.pattern_id).where(
+        tickets.c.tracker == tracker, tickets.c.ticket_key.is_not(None), ~tickets.c.is_complete
+    )
+    return _those(conn, tracker, query)
+
+
+def attempted_since(conn: Connection, tracker: str, since: datetime) -> list[Ticket]:
+    """Tickets that the tracker holds and that were sent there after a time, by number."""
+    query = sa.select(tickets.c.application, tickets.c.pattern_id).where(
+        tickets.c.tracker == tracker, tickets.c.ticket_key.is_not(None), tickets.c.attempted_at > since
+    )
+    return _those(conn, tracker, query)
+
+
+def note_attempt(conn: Connection, ticket: Ticket, at: datetime | None) -> None:
+    """It is about to be sent to the tracker; None: it surely did not arrive."""
+    conn.execute(_of(ticket).values(attempted_at=at))
+
+
+def note_problem(conn: Connection, ticket: Ticket, problem: str | None) -> None:
+    """Why the tracker does not hold it, or not all of it."""
+    conn.execute(_of(ticket).values(problem=problem))
+
+
+def forget_problem(conn: Connection, ticket: Ticket) -> None:
+    """What was wrong with it is not so any more, unless its link and pictures are still missing."""
+    conn.execute(_of(ticket).where(tickets.c.is_complete).values(problem=None))
+
+
+def confirm_ticket(conn: Connection, ticket: Ticket, ref: TicketRef) -> None:
+    """The tracker holds it, here."""
+    conn.execute(_of(ticket).values(ticket_key=ref.ticket_key, issue_id=ref.issue_id, status="open", problem=None))
+
+
+def confirm_complete(conn: Connection, ticket: Ticket) -> None:
+    """Its link and pictures are there too."""
+    conn.execute(_of(ticket).values(is_complete=True, problem=None))
+
+
+def move_ticket(conn: Connection, ticket: Ticket, ref: TicketRef) -> None:
+    """The tracker holds it under another name, or another ticket stands for it; the old name goes on being known."""
+    old = sa.func.array_append(tickets.c.old_keys, ticket.ticket_key)
+    is_other = ref.issue_id != (ticket.ref and ticket.ref.issue_id)
+    values: dict[str, Any] = {"is_complete": False} if is_other else {}
+    conn.execute(_of(ticket).values(ticket_key=ref.ticket_key, issue_id=ref.issue_id, old_keys=old, **values))
+
+
+@dataclass(frozen=True)
+class LastSeen:
+    """What was known of a ticket before the tracker is read again.
+
+    Attributes:
+        fetched_at: when the tracker last showed it.
+        changed_at: when its status was first seen.
+        status_name, resolution: as people read them.
+    """
+
+    fetched_at: datetime | None
+    changed_at: datetime
+    status_name: str | None
+    resolution: str | None
+
+
+def last_seen(conn: Connection) -> dict[tuple[str, str], LastSeen]:
+    """(application, pattern_id) -> what was known of every ticket."""
+    columns = (tickets.c[name] for name in ("fetched_at", "updated_at", "status_name", "resolution"))
+    query = sa.select(tickets.c.application, tickets.c.pattern_id, *columns)
+    return {(row[0], row[1]): LastSeen(*row[2:]) for row in conn.execute(query)}
+
+
+def reopened_by_people(conn: Connection) -> dict[tuple[str, str], datetime]:
+    """(application, pattern_id) -> when people last reopened the ticket, or that was first seen; others are absent."""
+    query = sa.select(tickets.c.application, tickets.c.pattern_id, tickets.c.reopened_by_people_at)
+    rows = conn.execute(query.where(tickets.c.reopened_by_people_at.is_not(None)))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def release_ticket(conn: Connection, ticket: Ticket, status: TicketStatus = "planned") -> None:
+    """A person let a waiting ticket go to the tracker, or ended it before; others stay as they are."""
+    conn.execute(_of(ticket).where(tickets.c.status == "waiting").values(status=status))
+
+
+def save_state(
+    conn: Connection,
+    ticket: Ticket,
+    state: TrackerState | None,
+    status: str,
+    at: datetime,
+    reopened_at: datetime | None = None,
+) -> None:
+    """What the tracker says of it now, and the status that follows; of one that is gone its last words stay.
+
+    `reopened_at`: when people reopened it, where they did since it was read before.
+    """
+    told: dict[str, Any] = {"status": status}
+    if state is not None:
+        told |= {
+            "fetched_at": at,
+            "status_name": state.status_name,
+            "resolution": state.resolution,
+            "duplicate_of": state.duplicate_of,
+        }
+    if status != ticket.status:
+        told["updated_at"] = at
+    if reopened_at is not None:
+        told["reopened_by_people_at"] = reopened_at
+    conn.execute(_of(ticket).values(told))
 
 
 def set_status(conn: Connection, application: str, pattern_id: str, status: str, at: datetime) -> None:
@@ -63,60 +199,25 @@ def set_status(conn: Connection, application: str, pattern_id: str, status: str,
     )
 
 
-def plan_events(conn: Connection, events: Sequence[TicketEvent]) -> None:
-    """Write down what is to be said or done; what is there already stays as it is."""
-    if events:
-        conn.execute(
-            insert(ticket_events).on_conflict_do_nothing(), [asdict(e) | {"is_applied": False} for e in events]
-        )
+def _those(conn: Connection, tracker: str, query: sa.Select[Any]) -> list[Ticket]:
+    wanted = {(row[0], row[1]) for row in conn.execute(query)}
+    return [t for t in load_tickets(conn, tracker=tracker) if (t.application, t.pattern_id) in wanted]
 
 
-def known_events(conn: Connection, events: Sequence[TicketEvent]) -> set[tuple[str, str]]:
-    """(application, event_key) of those that are written down already, on whichever ticket."""
-    # One array of keys: SQLAlchemy's `in_` would render a parameter for each.
-    query = "select application, event_key from feedback_loop.ticket_events where event_key = any(:keys)"
-    return {(row[0], row[1]) for row in conn.execute(sa.text(query), {"keys": [e.event_key for e in events]})}
-
-
-def pending_events(conn: Connection) -> list[TicketEvent]:
-    """Planned events of tickets that exist in the tracker, in the order they happened."""
-    fields = [ticket_events.c[name] for name in TicketEvent.__dataclass_fields__]
-    query = (
-        sa.select(*fields)
-        .join(
-            tickets,
-            (tickets.c.application == ticket_events.c.application)
-            & (tickets.c.pattern_id == ticket_events.c.pattern_id),
-        )
-        .where(~ticket_events.c.is_applied, tickets.c.ticket_key.is_not(None))
-        .order_by(
-            ticket_events.c.occurred_at,
-            ticket_events.c.application,
-            ticket_events.c.pattern_id,
-            ticket_events.c.event_key,
-        )
-    )
-    return [TicketEvent(**row) for row in conn.execute(query).mappings()]
-
-
-def confirm_event(conn: Connection, event: TicketEvent) -> None:
-    """The tracker holds it."""
-    conn.execute(
-        ticket_events.update()
-        .where(
-            ticket_events.c.application == event.application,
-            ticket_events.c.pattern_id == event.pattern_id,
-            ticket_events.c.event_key == event.event_key,
-        )
-        .values(is_applied=True)
+def _of(ticket: Ticket) -> sa.Update:
+    return tickets.update().where(
+        tickets.c.application == ticket.application, tickets.c.pattern_id == ticket.pattern_id
     )
 
 
 def list_tickets(conn: Connection, application: str | None = None) -> list[dict[str, Any]]:
     """Tickets with their pattern and the newest verdict on it or on a fix of the ticket, by number."""
     query = """
-        select t.application, t.ticket_key, t.ticket_number, t.status, t.route, t.priority, t.title, t.pattern_id,
-               t.created_week, t.tracker, v.verdict, v.as_of as verdict_as_of
+        select t.application, t.ticket_number,
+               coalesce(t.ticket_key, case when t.status = 'waiting' then 'W-' || t.ticket_number end) as ticket_key,
+               t.status, t.route, t.priority, t.title, t.pattern_id,
+               t.created_week, t.tracker, t.status_name, t.resolution, t.duplicate_of, t.problem,
+               v.verdict, v.as_of as verdict_as_of
         from feedback_loop.tickets t
         left join lateral (
             select v.verdict, v.as_of
@@ -131,10 +232,10 @@ def list_tickets(conn: Connection, application: str | None = None) -> list[dict[
 
 
 def count_open(conn: Connection, application: str, week: date) -> int:
-    """Tickets made up to a week that are neither closed nor done."""
+    """Tickets made up to a week that people have still to work on."""
     query = sa.select(sa.func.count()).where(
         tickets.c.application == application,
         tickets.c.created_week <= week,
-        tickets.c.status.not_in(["closed", "done"]),
+        tickets.c.status.in_(["waiting", "planned", "open", "reopened"]),
     )
     return conn.execute(query).scalar_one()

@@ -1,7 +1,7 @@
 """The command line, killed by itself where it leaves something behind: `python -m ... MOMENT FILE ARGUMENTS`.
 
-A moment is before or after a commit to the loop's tables, or the replacement of a ticket file, counted from 0. All
-that were passed are written to FILE, one a line; at moment MOMENT the process ends by SIGKILL.
+A moment is before or after a commit to the loop's tables, or the replacement of a ticket file or picture, counted
+from 0. All that were passed are written to FILE, one a line; at moment MOMENT the process ends by SIGKILL.
 """
 
 import os
@@ -41,9 +41,9 @@ class Moments:
             self._pass(f"after the commit of {written}")
 
     def replace(self, source: Path, target: Any) -> Path:
-        """Replace a ticket file, with a moment before and one after."""
+        """Replace a ticket file or picture, with a moment before and one after."""
         name = Path(target).name
-        is_ticket = name.endswith(".md")
+        is_ticket = name.endswith((".md", ".png"))
         if is_ticket:
             self._pass(f"before {name} is written")
         result = _replace(source, target)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,18 @@ from feedback_loop.defs.runs import RunResult
 from feedback_loop.store.engine import create_engine
 from feedback_loop_tests.conftest import make_database
 from feedback_loop_tests.defs.world import World, open_world
-from feedback_loop_tests.factories import W1, W2, W3, W4, at, make_feedback, make_interaction, said, traffic
+from feedback_loop_tests.factories import (
+    OF_THE_CLOCK,
+    W1,
+    W2,
+    W3,
+    W4,
+    at,
+    make_feedback,
+    make_interaction,
+    said,
+    traffic,
+)
 
 WEEKS = (W1, W2, W3)
 FAILURES = {"language": 4, "link": 3}
@@ -104,7 +116,9 @@ def test_most_complaints_find_a_pattern_and_the_big_ones_a_ticket(ran: tuple[Wor
     tickets = world.rows("tickets")
     assert tickets
     assert sum(r.metadata["tickets"]["new_tickets"] for r in results) == len(tickets)
-    assert {path.name for path in world.tickets_dir.iterdir()} == {f"{t['ticket_key']}.md" for t in tickets}
+    files = {name for t in tickets for name in (f"{t['ticket_key']}.md", f"{t['ticket_key']}-{picture(t)}")}
+    assert {path.name for path in world.tickets_dir.iterdir()} == files
+    assert all(t["is_complete"] and t["problem"] is None for t in tickets)
     assert {t["status"] for t in tickets} == {"open"}
     assert len({t["pattern_id"] for t in tickets}) == len(tickets)
     for t in tickets:
@@ -160,11 +174,16 @@ def test_running_an_older_week_alone_changes_not_one_row(ran: tuple[World, list[
 
 
 def snapshot(world: World) -> dict[str, list[dict[str, Any]]]:
-    return {table: world.rows(table) for table in STORED}
+    return {table: world.rows(table, without=OF_THE_CLOCK) for table in STORED}
 
 
-def ticket_files(world: World) -> dict[str, str]:
-    return {path.name: path.read_text(encoding="utf-8") for path in world.tickets_dir.iterdir()}
+def ticket_files(world: World) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in world.tickets_dir.iterdir()}
+
+
+def picture(ticket: dict[str, Any]) -> str:
+    """Named by the day on which the ticket was made: the end of its week."""
+    return f"feedback-loop-trend-{ticket['created_week'] + timedelta(days=7)}.png"
 
 
 def test_weeks_run_late_and_out_of_order_hold_their_tickets_back(world: World) -> None:

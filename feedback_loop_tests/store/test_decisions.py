@@ -17,6 +17,7 @@ from feedback_loop.records import DecisionKind, PatternDecision
 from feedback_loop.redaction import visible
 from feedback_loop.store import decisions
 from feedback_loop.store import tickets as ledger
+from feedback_loop.tracker import TicketRef
 from feedback_loop_tests.factories import APPLICATION, W1, W2, rows
 from feedback_loop_tests.store.test_patterns import save, state
 from feedback_loop_tests.store.test_tickets import ticket
@@ -31,7 +32,9 @@ def conn(engine: Engine) -> Iterator[Connection]:
         save(conn, W1, *(state(f"p{n}") for n in range(1, 5)))
         save(conn, W1, state("p1"), state("q"), application="other")
         for n in (1, 2):
-            ledger.confirm_ticket(conn, ledger.add_ticket(conn, ticket(f"p{n}"), "local"), f"FL-{n}")
+            ledger.confirm_ticket(
+                conn, ledger.add_ticket(conn, ticket(f"p{n}"), "local"), TicketRef(f"FL-{n}", f"FL-{n}")
+            )
     with engine.begin() as conn:
         yield conn
 
@@ -64,6 +67,14 @@ def test_saying_it_again_records_nothing(conn: Connection, decision: DecisionKin
     before = decisions.load_decisions(conn)
     assert decide(conn, "p1", decision, value, minute=1, author="someone else")[1] is False
     assert decisions.load_decisions(conn) == before
+
+
+def test_a_moved_ticket_goes_by_its_old_key_too(conn: Connection) -> None:
+    (held,) = ledger.load_tickets(conn, APPLICATION, ["p1"])
+    ledger.move_ticket(conn, held, TicketRef("FL-1", "SHOP-7"))
+    for minute, name in enumerate(("FL-1", "SHOP-7")):
+        assert decide(conn, name, "rename", name, minute=minute)[0].pattern_id == "p1"
+    assert ledger.applications_by_key(conn) == dict.fromkeys(("FL-1", "FL-2", "SHOP-7"), APPLICATION)
 
 
 def test_taking_back_and_saying_again_are_three_facts(conn: Connection) -> None:

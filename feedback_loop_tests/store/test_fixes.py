@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from feedback_loop.deployed import DeployedAt, reconcile_fixes
 from feedback_loop.records import Fix, Verification
 from feedback_loop.store import fixes
 from feedback_loop.store import tickets as ledger
+from feedback_loop.tracker import TicketRef
 from feedback_loop_tests.factories import APPLICATION, W1, import_records, make_deployment
 from feedback_loop_tests.store.test_patterns import save, state
 from feedback_loop_tests.store.test_tickets import ticket
@@ -26,7 +29,7 @@ def conn(engine: Engine) -> Iterator[Connection]:
     """A transaction on a database with pattern p1 and its ticket FL-1."""
     with engine.begin() as conn:
         save(conn, W1, state())
-        ledger.confirm_ticket(conn, ledger.add_ticket(conn, ticket(), "local"), "FL-1")
+        ledger.confirm_ticket(conn, ledger.add_ticket(conn, ticket(), "local"), TicketRef("FL-1", "FL-1"))
     with engine.begin() as conn:
         yield conn
 
@@ -74,7 +77,7 @@ def test_an_unknown_ticket_is_parked_until_it_is_there(conn: Connection, engine:
     )
     assert [f.pattern_id for f in resolve(conn)] == ["p1"]
     assert fixes.parked_claims(conn) == [("d9", "FL-2")]
-    ledger.confirm_ticket(conn, ledger.add_ticket(conn, ticket("p2"), "local"), "FL-2")
+    ledger.confirm_ticket(conn, ledger.add_ticket(conn, ticket("p2"), "local"), TicketRef("FL-2", "FL-2"))
     assert sorted(f.pattern_id for f in resolve(conn)) == ["p1", "p2"]
     assert fixes.parked_claims(conn) == []
 
@@ -98,26 +101,105 @@ def test_what_is_deployed_later_is_not_known_yet_and_resolving_again_changes_not
     assert resolve(conn) == resolve(conn)
 
 
+def read(day: int, hour: int = 10) -> Fix:
+    """What the ticket says of its fix when people set it to done then."""
+    found = DeployedAt(datetime(2026, 2, day, hour, tzinfo=UTC), "the resolution date", "instant", "low")
+    held = ticket(ticket_number=1, ticket_key="FL-1", status="done")
+    change = reconcile_fixes([], found, held, frozenset())
+    assert change.add is not None
+    return change.add
+
+
 def test_a_resolved_ticket_is_a_fix_of_that_time(conn: Connection) -> None:
-    resolved_at = datetime(2026, 2, 3, 10, tzinfo=UTC)
     for _ in range(2):
-        fixes.record_resolved_tickets(conn, {"FL-1": resolved_at})
+        fixes.add_fix(conn, read(3))
     (fix,) = fixes.load_fixes(conn, AS_OF)
-    assert (fix.source, fix.deployed_at, fix.prompt_version, fix.detector_version) == (
+    assert (fix.source, fix.deployed_at, fix.prompt_version, fix.detector_version, fix.ticket_key) == (
         "ticket",
-        resolved_at,
+        datetime(2026, 2, 3, 10, tzinfo=UTC),
         None,
         "d1",
+        "FL-1",
     )
+    assert (fix.origin, fix.precision, fix.confidence) == ("the resolution date", "instant", "low")
 
 
 def test_a_resolved_ticket_that_a_deployment_names_is_no_second_fix(
     conn: Connection, engine: Engine, tmp_path: Path
 ) -> None:
+    fixes.add_fix(conn, read(3))
     import_records(engine, tmp_path, [make_deployment(at(1), prompt_version="v2", fixes=["FL-1"])])
-    resolve(conn)
-    fixes.record_resolved_tickets(conn, {"FL-1": datetime(2026, 2, 3, tzinfo=UTC)})
+    known = resolve(conn)
+    assert [f.source for f in known] == ["deployment", "ticket"]
+    held = ticket(ticket_number=1, ticket_key="FL-1", status="done")
+    found = DeployedAt(datetime(2026, 2, 3, 10, tzinfo=UTC), "the resolution date", "instant", "low")
+    change = reconcile_fixes(known, found, held, frozenset())
+    assert change.add is None
+    for fix_id, why in change.withdraw:
+        fixes.withdraw_fix(conn, APPLICATION, fix_id, why, AS_OF)
     assert [f.source for f in fixes.load_fixes(conn, AS_OF)] == ["deployment"]
+
+
+def test_a_withdrawn_fix_stays_as_history_and_counts_again_when_the_ticket_says_so_again(conn: Connection) -> None:
+    first = read(3)
+    fixes.add_fix(conn, first)
+    fixes.withdraw_fix(conn, APPLICATION, first.fix_id, "changed", AS_OF)
+    fixes.withdraw_fix(conn, APPLICATION, first.fix_id, "said again", AS_OF + timedelta(days=1))
+    assert fixes.load_fixes(conn, AS_OF) == []
+    query = "select withdrawn_at, withdrawn_reason from feedback_loop.fixes"
+    assert [tuple(row) for row in conn.execute(sa.text(query))] == [(AS_OF, "changed")]
+    fixes.add_fix(conn, first)
+    assert [f.fix_id for f in fixes.load_fixes(conn, AS_OF)] == [first.fix_id]
+    assert [tuple(row) for row in conn.execute(sa.text(query))] == [(None, None)]
+
+
+def test_a_deployment_may_name_a_ticket_by_a_key_that_it_had(conn: Connection, engine: Engine, tmp_path: Path) -> None:
+    (held,) = ledger.load_tickets(conn)
+    ledger.move_ticket(conn, held, TicketRef("FL-1", "SHOP-7"))
+    conn.commit()
+    import_records(engine, tmp_path, [make_deployment(at(1), prompt_version="v2", fixes=["FL-1"])])
+    with engine.begin() as later:
+        assert [(f.pattern_id, f.ticket_key) for f in resolve(later)] == [("p1", "SHOP-7")]
+        assert fixes.parked_claims(later) == []
+
+
+def add_namesake(engine: Engine, pattern_id: str, made_on: datetime, key: str = "FL-1") -> None:
+    """Another tracker's ticket of the same name."""
+    with engine.begin() as conn:
+        made = ledger.add_ticket(conn, ticket(pattern_id, created_at=made_on), "jira")
+        ledger.confirm_ticket(conn, made, TicketRef(pattern_id, key))
+
+
+@pytest.mark.usefixtures("conn")
+@pytest.mark.parametrize(("made_on", "meant"), [(1, "p2"), (10, "p2"), (11, "p1")])
+def test_of_two_tickets_of_one_name_the_younger_that_was_there_is_meant(
+    engine: Engine, tmp_path: Path, made_on: int, meant: str
+) -> None:
+    add_namesake(engine, "p2", datetime(2026, 2, made_on, tzinfo=UTC))
+    import_records(engine, tmp_path, [make_deployment(at(10), prompt_version="v2", fixes=["FL-1"])])
+    with engine.begin() as later:
+        assert [f.pattern_id for f in resolve(later)] == [meant]
+
+
+@pytest.mark.usefixtures("conn")
+def test_a_claim_means_for_ever_what_it_meant_once(engine: Engine, tmp_path: Path) -> None:
+    ramp = [(at(10), 0.6), (at(17), 1.0)]
+    records = [
+        make_deployment(day, prompt_name="support", prompt_version="v2", rollout_share=share, fixes=["FL-1", "FL-9"])
+        for day, share in ramp
+    ]
+    import_records(engine, tmp_path, records)
+    with engine.begin() as first:
+        assert [f.pattern_id for f in resolve(first)] == ["p1"]
+    # Both were made before some record of the ramp, as far as their dates tell; FL-9 after all of it.
+    add_namesake(engine, "p2", datetime(2026, 2, 9, tzinfo=UTC))
+    add_namesake(engine, "p3", datetime(2026, 2, 20, tzinfo=UTC), key="FL-9")
+    with engine.begin() as later:
+        assert [f.pattern_id for f in resolve(later)] == ["p1", "p3"]
+    add_namesake(engine, "p4", datetime(2026, 2, 3, tzinfo=UTC), key="SUP-9")
+    with engine.begin() as later:
+        later.execute(sa.text("update feedback_loop.tickets set old_keys = '{FL-9}' where pattern_id = 'p4'"))
+        assert [f.pattern_id for f in resolve(later)] == ["p1", "p3"]
 
 
 def look(day: int, **fields: object) -> Verification:
@@ -141,6 +223,12 @@ def test_a_verdict_is_given_once(conn: Connection) -> None:
         look(14, reduction=0.5, n_before=3),
         look(21, verdict="worse"),
     ]
-    assert fixes.looks_done(conn, "m1") == {"f1": {14: "inconclusive", 21: "worse"}}
+    assert fixes.looks_done(conn, "m1") == {APPLICATION: {"f1": {14: "inconclusive", 21: "worse"}}}
     assert fixes.looks_done(conn, "m2") == {}
     assert [v.look_day for v in fixes.load_verifications(conn, look(14).as_of)] == [14]
+
+
+def test_two_applications_may_have_fixes_of_one_name(conn: Connection) -> None:
+    fixes.save_verifications(conn, [look(14), look(14, application="other", verdict="worse")], "m1")
+    assert fixes.looks_done(conn, "m1") == {APPLICATION: {"f1": {14: "inconclusive"}}, "other": {"f1": {14: "worse"}}}
+    assert [fixes.judged(conn, "m1", of) for of in (APPLICATION, "other")] == [frozenset(), {"f1"}]

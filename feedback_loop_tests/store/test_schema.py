@@ -1,5 +1,6 @@
 """The migrations make exactly what `tables/` says, once, whoever comes at the same time."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,6 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine
 
+from feedback_loop.documents import from_json, plain
 from feedback_loop.errors import SchemaError
 from feedback_loop.store import schema
 from feedback_loop.store.engine import create_engine
@@ -99,3 +101,43 @@ def test_patterns_is_the_newest_state(engine: Engine) -> None:
         connection.execute(states.insert(), [row | {"week": "2026-01-05", "pattern_id": "q"}])
         found = connection.execute(sa.text("select pattern_id, name from feedback_loop.patterns order by 1")).all()
     assert [tuple(pattern) for pattern in found] == [("p", "2026-01-19"), ("q", "n")]
+
+
+def test_tickets_of_before_become_documents_and_their_fixes_say_how_sure_they_are(engine: Engine) -> None:
+    ticket = {
+        "application": "a", "pattern_id": "p", "ticket_number": 1, "ticket_key": "FL-1", "tracker": "local",
+        "status": "done", "route": "triage", "priority": 2, "title": "Links \\(all\\) \\& C:\\\\temp @\u2060team",
+        "body": "## Impact\n\nIt hit \\*two\\* answers\nof @\u2060team.\n \n\n\n\\- none \\\\ a\n",
+        "created_week": "2026-01-05", "created_at": "2026-01-12", "updated_at": "2026-01-12", "detector_version": "d",
+    }  # fmt: skip
+    fix = {"application": "a", "pattern_id": "p", "deployment_id": "", "deployed_at": "2026-01-20"}
+    said = {"application": "a", "pattern_id": "p", "kind": "comment", "occurred_at": "2026-01-20"}
+    with engine.begin() as connection:
+        config = schema.alembic_config(connection)
+        command.downgrade(config, "0002")
+        _insert(connection, "tickets", ticket)
+        for source in ("ticket", "deployment"):
+            _insert(connection, "fixes", fix | {"fix_id": source, "source": source})
+        for key, body in (("1", "Effective after 14 days\\."), ("2", "")):
+            _insert(connection, "ticket_events", said | {"event_key": key, "body": body})
+        command.upgrade(config, "0003")
+        title, body = connection.execute(sa.text("select title, body from feedback_loop.tickets")).one()
+        assert title == r"Links (all) & C:\temp @team"
+        assert from_json(body) == plain("## Impact", "It hit *two* answers\nof @team.", "- none \\ a")
+        events = connection.execute(
+            sa.text("select body from feedback_loop.ticket_events order by event_key")
+        ).scalars()
+        assert [from_json(event) for event in events] == [plain("Effective after 14 days."), ()]
+        query = "select source, origin, precision, confidence from feedback_loop.fixes order by 1"
+        assert [tuple(row) for row in connection.execute(sa.text(query))] == [
+            ("deployment", "", "instant", "high"),
+            ("ticket", "the ticket", "instant", "low"),
+        ]
+        functions = "select count(*) from pg_proc where pronamespace = 'feedback_loop'::regnamespace"
+        assert connection.execute(sa.text(functions)).scalar_one() == 0
+
+
+def _insert(connection: sa.Connection, table: str, row: Mapping[str, object]) -> None:
+    names = ", ".join(row)
+    values = ", ".join(f":{name}" for name in row)
+    connection.execute(sa.text(f"insert into feedback_loop.{table} ({names}) values ({values})"), dict(row))

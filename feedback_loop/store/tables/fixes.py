@@ -1,7 +1,7 @@
 """Fixes and verdicts: frozen detectors, tickets, what was deployed, whether it helped. Does not belong here: a week."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from feedback_loop.store.tables.columns import (
     BigInteger,
@@ -45,18 +45,28 @@ tickets = sa.Table(
     key("pattern_id"),
     column("ticket_number", Integer),
     column("ticket_key", Text, null=True),
+    column("issue_id", Text, null=True),
+    column("old_keys", ARRAY(Text), default="'{}'"),
     column("tracker", Text),
     column("status", Text),
     column("route", Text),
     column("priority", SmallInteger),
     column("title", Text),
-    column("body", Text),
+    column("body", JSONB),
     column("created_week", Date),
     column("created_at", Timestamp),
     column("updated_at", Timestamp),
     column("detector_version", Text),
+    column("attempted_at", Timestamp, null=True),  # when it was last sent to the tracker
+    column("is_complete", Boolean, default="false"),  # link and pictures are there
+    column("problem", Text, null=True),  # why the tracker does not hold it
+    column("status_name", Text, null=True),
+    column("resolution", Text, null=True),
+    column("duplicate_of", Text, null=True),
+    column("fetched_at", Timestamp, null=True),
+    column("reopened_by_people_at", Timestamp, null=True),  # when that was first seen, where the tracker does not say
     sa.UniqueConstraint("ticket_number", name="uq_tickets_ticket_number"),
-    sa.UniqueConstraint("ticket_key", name="uq_tickets_ticket_key"),
+    sa.UniqueConstraint("tracker", "ticket_key", name="uq_tickets_tracker_ticket_key"),
 )
 
 ticket_events = sa.Table(
@@ -66,9 +76,10 @@ ticket_events = sa.Table(
     key("pattern_id"),
     key("event_key"),
     column("kind", Text),
-    column("body", Text),
+    column("body", JSONB),
     column("occurred_at", Timestamp),
     column("is_applied", Boolean, default="false"),
+    column("problem", Text, null=True),  # why the tracker does not hold it
 )
 
 fixes = sa.Table(
@@ -84,6 +95,11 @@ fixes = sa.Table(
     column("deployed_at", Timestamp),
     column("detector_version", Text, null=True),
     column("source", Text),
+    column("origin", Text, default="''"),
+    column("precision", Text, default="'instant'"),
+    column("confidence", Text, default="'high'"),
+    column("withdrawn_at", Timestamp, null=True),  # the ticket says otherwise since; the row stays as history
+    column("withdrawn_reason", Text, null=True),
 )
 
 verifications = sa.Table(

@@ -1,26 +1,22 @@
-"""The emulator as tests and the demo use it: a server on loopback in a thread of its own, and its controls.
+"""The emulator as tests and the demo use it: a server on loopback, and its controls.
 
-Belongs here: the life of the server and the public verbs. Does not belong here: what the service does (`app.py`).
+Belongs here: the public verbs. Does not belong here: what the service does (`app.py`), the life of the server
+(`testing/loopback.py`).
 """
 
-import asyncio
-import socket
-import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
-
-import uvicorn
 
 from feedback_loop.testing.anthropic_emulator.app import build_app
 from feedback_loop.testing.anthropic_emulator.batches import settle_batches
 from feedback_loop.testing.anthropic_emulator.faults import Fault, FaultName
 from feedback_loop.testing.anthropic_emulator.responder import Responder
 from feedback_loop.testing.anthropic_emulator.state import Billed, RecordedRequest, Respond, State
+from feedback_loop.testing.loopback import Loopback
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
-_START_SECONDS = 10.0
 
 
 class AnthropicEmulator:
@@ -44,51 +40,16 @@ class AnthropicEmulator:
         batch_seconds: float = 60.0,
     ) -> None:
         self._state = State(responder or Responder(), api_key, start, timedelta(seconds=batch_seconds))
-        self._crash: BaseException | None = None
+        self._loopback = Loopback("anthropic-emulator")
 
     def __enter__(self) -> Self:
-        # asyncio switches Nagle's delay (40 ms a response) off only where the socket says that it is TCP
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.bind(("127.0.0.1", 0))
-        self._state.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        app = build_app(self._state)
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, access_log=False
-            )
-        )
-        app.state.server = self._server
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="anthropic-emulator", daemon=True)
-        self._thread.start()
-        if not self._ready.wait(_START_SECONDS) or self._crash:
-            raise RuntimeError(f"the emulator did not start within {_START_SECONDS} s") from self._crash
+        self._state.base_url = self._loopback.start(build_app(self._state))
         return self
-
-    def _serve(self) -> None:
-        async def run() -> None:
-            server = asyncio.ensure_future(self._server.serve(sockets=[self._socket]))
-            while not (self._server.started or server.done()):
-                await asyncio.sleep(0.002)
-            self._ready.set()
-            await server
-
-        try:
-            asyncio.run(run())
-        except BaseException as error:  # of another thread: raised again in its owner's
-            self._crash = error
-            self._ready.set()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._server.should_exit = self._server.force_exit = True  # a slow answer nobody waits for is dropped
-        self._thread.join()
-        self._socket.close()
-        crashes = [*self._state.crashes, *([self._crash] if self._crash else [])]
-        if crashes and error is None:
-            first = crashes[0]
-            raise RuntimeError(f"the emulator itself failed {len(crashes)} times, first: {first!r}") from first
+        self._loopback.stop(self._state.crashes, error)
 
     @property
     def base_url(self) -> str:

@@ -1,13 +1,11 @@
 """Responses as they go over the wire, also broken ones: connections that really are reset, cut or slow.
 
-Belongs here: bytes, headers and sockets. Does not belong here: which failure is due (`faults.py`), what an answer
+Belongs here: bytes and headers. Does not belong here: which failure is due (`faults.py`), what an answer
 says.
 """
 
 import asyncio
 import json
-import socket
-import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,9 +14,9 @@ from starlette.types import Receive, Scope, Send
 
 from feedback_loop.testing.anthropic_emulator.faults import STATUSES, Fault
 from feedback_loop.testing.anthropic_emulator.refusals import error_body
+from feedback_loop.testing.loopback import disconnect
 
 _HTML = b"<html><head><title>Sign in</title></head><body>proxy</body></html>"
-_LINGER_NONE = struct.pack("ii", 1, 0)  # closing sends RST instead of FIN
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Reply:
         """Send it, or what the fault leaves of it."""
         name = self.fault.name if self.fault else None
         if name in ("reset", "lost_response"):
-            await _disconnect(scope, is_reset=True)
+            await disconnect(scope, is_reset=True)
             return
         if name == "slow_header" and self.fault:
             await asyncio.sleep(self.fault.delay)
@@ -54,7 +52,7 @@ class Reply:
         if name in ("truncated_body", "stream_cut"):
             for piece in pieces[: max(1, len(pieces) // 2)]:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await _disconnect(scope, is_reset=False)
+            await disconnect(scope, is_reset=False)
             return
         for i, piece in enumerate(pieces):
             if i and name == "slow_body" and self.fault:
@@ -127,17 +125,3 @@ def _event(name: str, data: Mapping[str, Any]) -> bytes:
 def _halves(body: bytes) -> tuple[bytes, ...]:
     middle = len(body) // 2
     return (body[:middle], body[middle:])
-
-
-async def _disconnect(scope: Scope, *, is_reset: bool) -> None:
-    """Close the socket under the server: at once with RST, or after what is already written."""
-    connections = scope["app"].state.server.server_state.connections
-    transport = next((c.transport for c in connections if c.client == tuple(scope["client"])), None)
-    if transport is None:  # the client was faster
-        return
-    if is_reset:
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
-        transport.abort()
-    else:
-        transport.close()
-    await asyncio.sleep(0.01)  # until uvicorn has noticed; otherwise it would answer with a 500 of its own

@@ -1,0 +1,182 @@
+"""Verdicts on tickets: what they say, what they do, and what they leave to people.
+
+A verdict is told whatever it is; whether the ticket also changes is decided apart, by `UpdatePolicy` and by what people
+did. A pattern that comes back after an effective fix is not told here yet: that is a plan of its own, beside
+`plan_verdict_events`.
+
+Belongs here: the words of a verdict on a ticket, and whether it closes or reopens it. Does not belong here: the verdict
+itself (`verify.py`), and carrying it out (`defs/filing.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import inf
+from typing import Literal
+
+from feedback_loop.documents import Document, Paragraph, Text
+from feedback_loop.records import NOT_REDUCED, Fix, Verification
+from feedback_loop.route import words
+from feedback_loop.route.updates import ENDED_BY_PEOPLE, SILENT, Key, UpdatePolicy
+from feedback_loop.tracker import Ticket, TicketEvent
+
+_Step = tuple[Literal["comment", "reopen", "close"], str]
+
+
+@dataclass(frozen=True)
+class Reopening:
+    """A ticket was reopened: by people, or by the loop after a verdict."""
+
+    at: datetime
+    by_people: bool
+
+
+def plan_verdict_events(
+    verifications: Sequence[Verification],
+    names: Mapping[Key, str],
+    tickets: Mapping[Key, Ticket],
+    fixes: Sequence[Fix],
+    as_of: datetime,
+    policy: UpdatePolicy,
+    reopened: Mapping[Key, Sequence[Reopening]] | None = None,
+) -> list[TicketEvent]:
+    """What a verdict does to its ticket: a comment, and where it may, reopening or closing.
+
+    Not reduced reopens: within some weeks of the deployment, not twice in a short time, not where a later fix is to be
+    judged, and never what people ended otherwise. Effective closes, unless people reopened the ticket since. A partial
+    reduction leaves the ticket as it is: a person decides whether it is enough.
+
+    Args:
+        verifications: looks that were not told yet, in any order.
+        names: (application, pattern_id) -> name, for the sentence.
+        tickets: (application, pattern_id of the look) -> the ticket that speaks for it, with its status of now.
+        fixes: all that count, under the patterns of the looks.
+        as_of: now, as the run has it.
+        policy: what may be done.
+        reopened: as `tickets` -> when it was reopened, by whomever.
+    """
+    events: list[TicketEvent] = []
+    made: dict[Key, list[Reopening]] = {}
+    for v in sorted(verifications, key=lambda v: (v.as_of, v.fix_id)):
+        key = (v.application, v.pattern_id)
+        ticket = tickets.get(key)
+        if ticket is not None and ticket.status in SILENT:
+            continue
+        # What the loop did from this look on, it did for it or after it: a plan made again is the same.
+        before = [r for r in (reopened or {}).get(key, ()) if r.by_people or r.at < v.as_of]
+        history = _history(v, fixes, [*before, *made.get(key, [])])
+        kind, after = _next_step(v, ticket, history, as_of, policy)
+        if kind == "reopen":
+            made.setdefault(key, []).append(Reopening(v.as_of, by_people=False))
+        said = verdict_document(v, names.get(key, v.pattern_id), after)
+        event_key = f"verdict:{v.fix_id}:{v.look_day}"
+        events.append(TicketEvent(v.application, v.pattern_id, event_key, kind, said, v.as_of))
+    return events
+
+
+@dataclass(frozen=True)
+class _History:
+    """What happened to a ticket, as one of its looks sees it."""
+
+    deployed_at: datetime
+    later_fix_at: datetime | None
+    reopened_at: datetime | None
+    by_people_at: datetime | None  # since the deployment
+
+
+def _history(v: Verification, fixes: Sequence[Fix], reopenings: Sequence[Reopening]) -> _History:
+    of_pattern = [f for f in fixes if (f.application, f.pattern_id) == (v.application, v.pattern_id)]
+    own = (f.deployed_at for f in of_pattern if f.fix_id == v.fix_id)
+    deployed_at = next(own, v.as_of - timedelta(days=v.look_day))  # of one that was withdrawn since: to the day
+    return _History(
+        deployed_at,
+        later_fix_at=max((f.deployed_at for f in of_pattern if f.deployed_at > deployed_at), default=None),
+        reopened_at=max((r.at for r in reopenings), default=None),
+        by_people_at=max((r.at for r in reopenings if r.by_people and r.at > deployed_at), default=None),
+    )
+
+
+def _next_step(
+    v: Verification, ticket: Ticket | None, history: _History, as_of: datetime, policy: UpdatePolicy
+) -> _Step:
+    """What is done, and how that is said."""
+    if v.verdict == "partial":
+        return "comment", "a person decides whether this is enough. If not, ship a further fix."
+    if v.verdict != "effective" and v.verdict not in NOT_REDUCED:
+        if v.next_look_at is None:
+            return "comment", "nothing: this was the last look at this fix."
+        wait = " Until then there is nothing to do." if v.verdict == "inconclusive" else ""
+        return "comment", f"the next look comes on {words.day(v.next_look_at)}.{wait}"
+    if ticket is None or ticket.status in ("waiting", "planned"):
+        return "comment", "nothing: the ticket was not released yet."
+    if ticket.status in ENDED_BY_PEOPLE:
+        return "comment", f"the ticket stays as it is, because {ENDED_BY_PEOPLE[ticket.status]}."
+    is_open = ticket.status in ("open", "reopened")
+    if v.verdict == "effective":
+        return _closing(history, policy, is_open=is_open)
+    return _reopening(_why_not_reopen(v, history, as_of, policy), history, is_open=is_open)
+
+
+def _closing(history: _History, policy: UpdatePolicy, *, is_open: bool) -> _Step:
+    if is_open and history.by_people_at is not None:
+        return "comment", f"the ticket stays open, because people reopened it on {words.day(history.by_people_at)}."
+    if is_open and not policy.may_close:
+        return "comment", "close the ticket if you agree."
+    return (
+        "close" if policy.may_close else "comment",
+        "the ticket is closed." if is_open else "the ticket stays closed.",
+    )
+
+
+def _reopening(why_not: str | None, history: _History, *, is_open: bool) -> _Step:
+    if history.later_fix_at is not None:
+        later = words.day(history.later_fix_at)
+        return "comment", f"the fix of {later} is judged. Until then the ticket stays as it is."
+    if is_open:
+        return "comment" if why_not else "reopen", "the ticket stays open. It needs further work."
+    if why_not:
+        return "comment", f"the ticket is not reopened by itself, because {why_not}. Reopen it if the work goes on."
+    return "reopen", "the ticket is reopened. It needs further work."
+
+
+def _why_not_reopen(v: Verification, history: _History, as_of: datetime, policy: UpdatePolicy) -> str | None:
+    if not policy.may_reopen:
+        return "the settings leave that to people"
+    if as_of - history.deployed_at > timedelta(days=policy.reopen_within_days):
+        return f"the fix was deployed more than {policy.reopen_within_days} days ago"
+    last = history.reopened_at
+    if last is not None and v.as_of - last < timedelta(days=policy.reopen_every_days):
+        return f"it was already reopened on {words.day(last)}"
+    return None
+
+
+def verdict_document(v: Verification, name: str, after: str) -> Document:
+    """A verdict as a comment: the sentence under the pattern's name, then what happens next."""
+    sentence = Paragraph((Text(name, "strong"), Text(f": {verdict_sentence(v)}")))
+    return sentence, Paragraph((Text("What happens next", "strong"), Text(f": {after}")))
+
+
+def verdict_sentence(v: Verification) -> str:
+    """One verdict in one sentence that needs no statistics; it begins with the verdict's name."""
+    head = f"{v.verdict.replace('_', ' ').capitalize()} after {v.look_day} days"
+    if v.reduction is None or v.ci_low is None or v.ci_high is None or v.confidence is None or v.n_expected is None:
+        return f"{head}: {v.reason}."
+    sessions = "1 affected session" if v.n_after == 1 else f"{v.n_after:,} affected sessions"
+    return (
+        f"{head}: {sessions} where about {v.n_expected:,.0f} were to be expected without the fix, so "
+        f"{_change(v.reduction)} ({v.confidence:.0%} certain: {_range(v.ci_low, v.ci_high)}); {v.reason}."
+    )
+
+
+def _change(cut: float) -> str:
+    return f"{abs(cut):.0%} {'fewer' if cut >= 0 else 'more'}"
+
+
+def _range(low: float, high: float) -> str:
+    """The interval of a cut, in words; negative cuts are rises."""
+    if low == -inf:
+        return f"at most {_change(high)}" if high >= 0 else f"at least {_change(high)}"
+    if low >= 0 or high < 0:
+        least, most = sorted((abs(low), abs(high)))
+        return f"between {least:.0%} and {most:.0%} {'fewer' if low >= 0 else 'more'}"
+    return f"anything from {_change(low)} to {_change(high)}"
