@@ -131,6 +131,14 @@ def open_ledger(engine: Engine, personality: str = "cloud", **emulator: Any) -> 
         assert world.jira.refused == []
 
 
+def filed(world: JiraLedger) -> JiraLedger:
+    """Tickets of p1 and p2 in Jira since an hour."""
+    world.add("p1", "p2")
+    world.file()
+    world.later(hours=1)
+    return world
+
+
 def comments(issue: Issue) -> list[str]:
     """What the comments of an issue say, in whichever markup, without the escapes of wiki markup."""
     return [str(comment.body).replace("\\", "") for comment in issue.comments]

@@ -1,7 +1,6 @@
 """Tickets made twice after all: the oldest counts, and what people do about it stays."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,6 @@ from feedback_loop.testing.jira_emulator import Issue
 from feedback_loop.tracker import TicketRef
 from feedback_loop_tests.defs.ledger_world import JiraLedger, comments, moves, open_ledger
 from feedback_loop_tests.factories import import_records, make_deployment
-
-QUIET = timedelta(minutes=15)
-
-
-@pytest.fixture(params=["cloud", "dc"])
-def world(engine: Engine, request: pytest.FixtureRequest) -> Iterator[JiraLedger]:
-    with open_ledger(engine, request.param) as world:
-        yield world
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from feedback_loop.store.engine import create_engine
 from feedback_loop.testing.jira_emulator.catalogue import DEPLOYED_AT
 from feedback_loop.tracker import TicketRef
 from feedback_loop_tests.conftest import make_database
-from feedback_loop_tests.defs.ledger_world import JiraLedger, comments, moves, open_ledger
+from feedback_loop_tests.defs.ledger_world import JiraLedger, comments, filed, moves, open_ledger
 from feedback_loop_tests.factories import import_records, make_deployment, rows
 
 FAR = datetime(2030, 1, 1, tzinfo=UTC)
@@ -33,13 +33,6 @@ def world(engine: Engine, request: pytest.FixtureRequest) -> Iterator[JiraLedger
 def cloud(engine: Engine) -> Iterator[JiraLedger]:
     with open_ledger(engine) as world:
         yield filed(world)
-
-
-def filed(world: JiraLedger) -> JiraLedger:
-    world.add("p1", "p2")
-    world.file()
-    world.later(hours=1)
-    return world
 
 
 def test_a_moved_ticket_is_followed_and_worked_on_where_it_is(world: JiraLedger, tmp_path: Path) -> None:

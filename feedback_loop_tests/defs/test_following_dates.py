@@ -13,7 +13,7 @@ from feedback_loop.records import Fix, Verification
 from feedback_loop.store import fixes
 from feedback_loop.testing.jira_emulator.catalogue import DEPLOYED_AT
 from feedback_loop.verify import METHOD_VERSION
-from feedback_loop_tests.defs.ledger_world import JiraLedger, LedgerWorld, open_ledger
+from feedback_loop_tests.defs.ledger_world import JiraLedger, LedgerWorld, filed, open_ledger
 from feedback_loop_tests.factories import import_records, make_deployment, rows
 
 
@@ -28,13 +28,6 @@ def world(engine: Engine, request: pytest.FixtureRequest) -> Iterator[JiraLedger
 def cloud(engine: Engine) -> Iterator[JiraLedger]:
     with open_ledger(engine) as world:
         yield filed(world)
-
-
-def filed(world: JiraLedger) -> JiraLedger:
-    world.add("p1", "p2")
-    world.file()
-    world.later(hours=1)
-    return world
 
 
 def told(fix: Fix) -> tuple[str, datetime, str, str]:
