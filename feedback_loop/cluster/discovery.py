@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from feedback_loop.cluster.exact import ExactVectors
 from feedback_loop.cluster.grouping import Grouping, Labels, group_rows
-from feedback_loop.cluster.novelty import Comparison
+from feedback_loop.cluster.novelty import Comparison, Past, Share
 from feedback_loop.cluster.place import similarities, similarity_among
 from feedback_loop.cluster.texts import Rows
 
@@ -22,7 +22,8 @@ from feedback_loop.cluster.texts import Rows
 _INHERITED = 0.5  # share of what is remembered of a pattern that its heir must hold
 _PART = 0.3  # share of remembered rows from which on a group without an inheritance goes to the pattern of most
 _SEPARATE = 0.25  # quantile of how separate the known patterns are: a new one is at least as separate
-_CHANCE = 0.02  # that a failure which has always been there looks new
+_CHANCE = 0.02  # that a group which stands apart and has always been there looks new
+_BEGAN = 0.005  # that any other group does
 _TRACKED = 4  # known patterns that it takes to know how separate patterns are
 _LOOSE, _LOOSER = 3.0, 0.85  # MADs below the median likeness of groups, and shares of it: noise is below both
 _COMPARED = 2000  # texts of a group that are compared with one another, about
@@ -40,6 +41,7 @@ class Group:
         parent: index of the known pattern that such a group was a part of before it had a name, None for none.
         reason: why no pattern holds it, or why it is noise.
         is_noise: no more alike than texts that nothing joins.
+        takes: what known patterns remember and such a group is nearer to: (index of the pattern, of its exemplar).
     """
 
     rows: Rows
@@ -48,13 +50,14 @@ class Group:
     parent: int | None = None
     reason: str = ""
     is_noise: bool = False
+    takes: tuple[tuple[int, int], ...] = ()
 
 
 def discover(
     vectors: ExactVectors,
     copies_of: Rows,
     exemplars: Sequence[ExactVectors],
-    past: ExactVectors,
+    past: Past,
     *,
     seen: ExactVectors,
     seen_exemplars: Sequence[ExactVectors],
@@ -65,9 +68,10 @@ def discover(
     """Groups of texts, each in a known pattern or in none.
 
     A group inherits the pattern of which it holds most of what is remembered, one to one (Hungarian, Kuhn 1955), half
-    of it at least. One that inherits nothing goes to the pattern that much of it is remembered for; else it is new, if
-    it is as separate from what is known as known patterns are from one another, and joins its nearest pattern if not.
-    What stands apart at the finest grain and is as separate is new as well: a new failure seldom starts with more
+    of it at least. One that inherits nothing is new if people began lately to say what it says, however near it is to a
+    known pattern. Else it goes to the pattern that much of it is remembered for; or it stands apart, if it is as
+    separate from what is known as known patterns are from one another; or it joins its nearest pattern.
+    What stands apart at the finest grain and is as separate does so as well: a new failure seldom starts with more
     reports than the known one it resembles. But what as large a share of people said in the weeks before is not new,
     though no pattern was found for it then: it was a part of the nearest one.
 
@@ -75,7 +79,7 @@ def discover(
         vectors: of distinct texts of this week, shape (n, d).
         copies_of: the text that each is a near-copy of, its own place for one that is none; shape (n,).
         exemplars: of every known pattern.
-        past: of distinct texts of the weeks before, shape (m, d).
+        past: the weeks before.
         seen: of the texts, as groups are found by; shape (n, d). What becomes of a group is decided by `vectors`.
         seen_exemplars: of the exemplars, likewise.
         least: texts that a group without a pattern needs.
@@ -105,14 +109,14 @@ class _Nodes:
     known: Labels  # index of the pattern that a node is remembered for, -1 for a new one
     exemplars: Sequence[ExactVectors]
     texts: ExactVectors  # of all texts of this week
-    past: ExactVectors  # of texts of the weeks before
+    past: Past
     of_text: Labels  # node of each
     first: Rows  # text of each new node
     shown: Sequence[Rows]  # exemplars of each pattern that are grouped
 
     @classmethod
     def of(
-        cls, texts: ExactVectors, copies_of: Rows, exemplars: Sequence[ExactVectors], past: ExactVectors, most: int
+        cls, texts: ExactVectors, copies_of: Rows, exemplars: Sequence[ExactVectors], past: Past, most: int
     ) -> "_Nodes":
         each = max(_FEWEST, most // max(1, len(exemplars)))
         shown = [np.unique(np.linspace(0, len(e) - 1, min(each, len(e))).round().astype(np.int64)) for e in exemplars]
@@ -146,6 +150,20 @@ class _Nodes:
     def comparison(self) -> Comparison:
         """With the weeks before."""
         return Comparison(self.texts, self.past, list(self.exemplars))
+
+    def share(self, rows: Rows) -> Share:
+        """How many texts say what some new ones say, of late and before."""
+        return self.comparison.share(self.texts[self.texts_of(rows)])
+
+    def taken(self, old: Rows) -> tuple[tuple[int, int], ...]:
+        """The exemplars among some nodes, of every pattern that keeps more than half of what is shown of it."""
+        takes: list[tuple[int, int]] = []
+        for pattern in np.unique(self.known[old]):
+            start, shown = int(np.flatnonzero(self.known == pattern)[0]), self.shown[pattern]
+            own = shown[old[self.known[old] == pattern] - start]
+            if len(own) < 0.5 * len(shown):
+                takes += [(int(pattern), int(exemplar)) for exemplar in own]
+        return tuple(takes)
 
     def likeness(self, rows: Rows) -> float:
         """How alike new texts are to one another."""
@@ -209,6 +227,10 @@ def _fall(nodes: _Nodes, members: Rows, heir_of: int | None, bar: tuple[float, f
     n_texts = len(nodes.texts_of(rows))
     if heir_of is not None or not len(rows):
         return Group(rows, heir_of)
+    if n_texts >= least and len(nodes.past.vectors):
+        share = nodes.share(rows)
+        if share.was_hardly_said and share.p_value <= _BEGAN:
+            return Group(rows, None, reason=f"began lately: {_counted(share)}", takes=nodes.taken(old))
     if len(old) >= _PART * len(members):
         return Group(rows, int(np.bincount(nodes.known[old]).argmax()))
     if n_texts >= least:
@@ -225,13 +247,17 @@ def _fall(nodes: _Nodes, members: Rows, heir_of: int | None, bar: tuple[float, f
 
 def _new_or_part(nodes: _Nodes, rows: Rows, told: str) -> Group:
     """A group that stands apart: new, or a part of the nearest known pattern if people always said it."""
-    if not len(nodes.past):
+    if not len(nodes.past.vectors):
         return Group(rows, None, reason=told)
-    share = nodes.comparison.share(nodes.texts[nodes.texts_of(rows)])
-    told += f"; {share.n_now} of {share.n_week} texts say it, {share.n_before} of {share.n_past} in the weeks before"
+    share = nodes.share(rows)
+    told += f"; {_counted(share)}"
     if not nodes.exemplars or not share.n_before or share.p_value <= _CHANCE:
         return Group(rows, None, reason=told)
     return Group(rows, None, parent=int(nodes.to_known[rows].mean(axis=0).argmax()), reason=told)
+
+
+def _counted(share: Share) -> str:
+    return f"{share.n_now} of {share.n_week} texts say it, {share.n_before} of {share.n_past} in the weeks before"
 
 
 def _mark_noise(groups: list[Group], nodes: _Nodes, least: int) -> list[Group]:

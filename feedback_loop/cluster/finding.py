@@ -16,6 +16,7 @@ from feedback_loop.cluster.founding import found_patterns, founding_ids
 from feedback_loop.cluster.judging import GroupJudgement, Judge, Judged, Newcomer, hear, put_question
 from feedback_loop.cluster.life import Lineage
 from feedback_loop.cluster.memory import align_thresholds, learn, recall_seen, recall_vectors, threshold_of
+from feedback_loop.cluster.novelty import Past
 from feedback_loop.cluster.place import similarities
 from feedback_loop.cluster.policy import ClusterPolicy
 from feedback_loop.cluster.said import Said, see
@@ -48,7 +49,7 @@ def find_patterns(
     week: date,
     said: Said,
     memory: Sequence[PatternState],
-    past: ExactVectors,
+    past: Past,
     embedder: Embedder,
     policy: ClusterPolicy,
     previous: Mapping[str, str],
@@ -78,8 +79,9 @@ def find_patterns(
     comers = [_Comer.of(i, one, said, policy) for i, one in zip(ids, fresh, strict=True)]
     judgements = _judge(comers, memory, remembered, judge)
     founded = [one for one, row in zip(comers, judgements, strict=True) if row.judgement in {"new", "sub"}]
+    kept, left = _hand_over(memory, remembered, founded)
     patterns = [
-        *_remember(memory, remembered, groups, comers, judgements, said, policy),
+        *_remember(kept, left, groups, comers, judgements, said, policy),
         *found_patterns([(one.newcomer, one.group.rows, one.threshold) for one in founded], said, week),
     ]
     patterns.sort(key=lambda p: p.pattern_id)  # of equally near ones the first takes a text, here as in a detector
@@ -146,6 +148,23 @@ def _split(
             to_part, to_own = similarities(own, [one.newcomer.vectors]), similarities(own, [own], to_others=True)
             rows.append(Lineage(row.pattern_id, "split_from", row.other_pattern_id, int((to_part > to_own).sum())))
     return rows
+
+
+def _hand_over(
+    memory: Sequence[PatternState], remembered: Sequence[ExactVectors], founded: Sequence[_Comer]
+) -> tuple[list[PatternState], list[ExactVectors]]:
+    """The known patterns without what those that are founded take from them, else both would claim the same texts."""
+    taken: dict[int, set[int]] = {}
+    for one in founded:
+        for pattern, exemplar in one.group.takes:
+            taken.setdefault(pattern, set()).add(exemplar)
+    kept, left = list(memory), list(remembered)
+    for pattern, gone in taken.items():
+        stays = [i for i in range(len(memory[pattern].exemplars)) if i not in gone]
+        if stays:  # several together may want all of it
+            kept[pattern] = replace(memory[pattern], exemplars=tuple(memory[pattern].exemplars[i] for i in stays))
+            left[pattern] = remembered[pattern][stays]
+    return kept, left
 
 
 def _remember(

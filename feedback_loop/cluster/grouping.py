@@ -21,7 +21,7 @@ Labels = NDArray[np.int64]
 _NEIGHBOURS, _LEAST, _MOST = 0.28, 6, 40  # k = .28 sqrt n, within these
 _GRAINS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 6.0, 9.0, 13.0)  # resolutions of the modularity
 _FINEST = 30.0
-_SMALL, _DUST = 8, 0.6  # rows in the group of the median row, below which (of .6 sqrt n as well) a grain is dust
+_SMALL, _DUST = 7, 0.5  # rows in the group of the median row, below which (of .5 sqrt n as well) a grain is dust
 _FEWEST = 6  # rows of which sub-samples can be taken
 _TOLERANCE = 0.03  # of adjusted mutual information
 _N_SAMPLES, _COMPARED, _SHARE = 4, 1000, 0.8  # sub-samples: four, more of few rows; the share of the rows in each

@@ -19,6 +19,7 @@ from feedback_loop.cluster.finding import find_patterns
 from feedback_loop.cluster.judging import GroupJudgement, Judge
 from feedback_loop.cluster.life import Lineage, age
 from feedback_loop.cluster.memory import recall_vectors
+from feedback_loop.cluster.novelty import Past
 from feedback_loop.cluster.place import Placement, place
 from feedback_loop.cluster.policy import ClusterPolicy
 from feedback_loop.cluster.said import Said
@@ -57,7 +58,7 @@ def cluster_week(
     previous: Mapping[str, str] | None = None,
     merges: Mapping[str, str] | None = None,
     judge: Judge | None = None,
-    past: Sequence[str] = (),
+    past: pd.DataFrame | None = None,
 ) -> WeekPatterns:
     """The week's patterns and their members: groups first, together with all that is remembered, then every event.
 
@@ -73,14 +74,14 @@ def cluster_week(
             is mostly one of them again takes its id, though late facts may have moved the medoid.
         merges: pattern_id -> pattern_id of the pattern that people merged it into; its members count there.
         judge: who has a say in what is new; without one the gate decides.
-        past: `failure_text` of the weeks before: what as large a share of people said then is not new now.
+        past: `failure_text` and `week` of events of the weeks before: what as large a share of people said then is not
+            new now, and what hardly anybody said then is.
     """
     events = events.sort_values("interaction_id", kind="stable").reset_index(drop=True)
     memory = sorted(memory, key=lambda p: p.pattern_id)
     is_inferred = events["is_inferred"].to_numpy(dtype=bool)
     said = Said.of(events[~is_inferred], embedder)
-    before = encode_exactly(embedder, DistinctTexts.of(past).some(policy.max_sample))
-    before = before[before.any(axis=1)]
+    before = _encode_past(week, past, embedder, policy)
     found = find_patterns(application, week, said, memory, before, embedder, policy, previous or {}, judge)
     placed = _place_said(said, found.patterns, embedder)
     inferred = _place_inferred(events[is_inferred], said, placed, embedder)
@@ -107,6 +108,20 @@ def cluster_week(
             row for row in found.judgements if row.pattern_id in kept or row.judgement not in {"new", "sub"}
         ),
     )
+
+
+def _encode_past(week: date, past: pd.DataFrame | None, embedder: Embedder, policy: ClusterPolicy) -> Past:
+    """The distinct texts of each week before, as many as are compared; those without a direction say nothing."""
+    if past is None or past.empty:
+        return Past(encode_exactly(embedder, []), np.zeros(0, dtype=np.int64))
+    texts = DistinctTexts.of(past["failure_text"].tolist())
+    ages = ((pd.Timestamp(week) - pd.to_datetime(past["week"])).dt.days // 7).to_numpy(dtype=np.int64)
+    said = np.unique(np.column_stack([texts.of_row, ages]), axis=0)  # of each text, the weeks in which it was said
+    some = texts.sample(np.arange(len(texts.texts)), policy.max_sample)
+    vectors = encode_exactly(embedder, [texts.texts[text] for text in some])
+    some, vectors = some[vectors.any(axis=1)], vectors[vectors.any(axis=1)]
+    said = said[np.isin(said[:, 0], some)]
+    return Past(vectors[np.searchsorted(some, said[:, 0])], said[:, 1])
 
 
 def _place_said(said: Said, patterns: Sequence[PatternState], embedder: Embedder) -> Placement:

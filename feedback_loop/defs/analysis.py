@@ -124,7 +124,7 @@ class KnownWeek:
         week: Monday.
         events: what `cluster_week` reads.
         memory: the newest states before the week.
-        past: what people said in the weeks before.
+        past: what people said in which of the weeks before.
         founded: interaction_id -> pattern_id of the patterns that the week founded when it last ran.
         decided: what people said of its patterns.
     """
@@ -133,7 +133,7 @@ class KnownWeek:
     week: date
     events: pd.DataFrame
     memory: list[PatternState]
-    past: list[str]
+    past: pd.DataFrame
     founded: dict[str, str]
     decided: EffectiveDecisions
 

@@ -202,18 +202,25 @@ def read_events(conn: Connection, application: str, week: date, known_before: da
 
 def read_past_texts(
     conn: Connection, application: str, before: date, n_weeks: int, describer_version: str, size: int
-) -> list[str]:
-    """What went wrong in the weeks before one in this describer's words, distinct; at most `size`, chosen by hash."""
+) -> pd.DataFrame:
+    """What went wrong in the weeks before one in this describer's words: `failure_text`, `week`, each pair once.
+
+    At most `size` texts, chosen by hash, with all the weeks in which they were said.
+    """
     query = """
-        select distinct failure_text, md5(failure_text) as hash from feedback_loop.failure_descriptions
-        where application = :application and week >= :since and week < :before and not is_inferred
-          and describer_version = :version
-        order by hash limit :size
+        with said as (
+            select distinct failure_text, week from feedback_loop.failure_descriptions
+            where application = :application and week >= :since and week < :before and not is_inferred
+              and describer_version = :version
+        ), chosen as (
+            select failure_text, md5(failure_text) as hash from said group by failure_text order by hash limit :size
+        )
+        select failure_text, week from said join chosen using (failure_text) order by hash, week
     """
     since = before - timedelta(weeks=n_weeks)
     parameters = {"application": application, "since": since, "before": before, "size": size}
     parameters["version"] = describer_version
-    return [str(text) for text in read_frame(conn, query, parameters)["failure_text"]]
+    return read_frame(conn, query, parameters)
 
 
 def distinct_texts(conn: Connection, week: date) -> list[str]:

@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--negatives", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    n, policy, memory, past = arguments.negatives, ClusterPolicy(), tuple[PatternState, ...](), list[str]()
+    n, policy, memory, past = arguments.negatives, ClusterPolicy(), tuple[PatternState, ...](), None
     print("| week | negatives | distinct texts | describe s | embed, cluster s | other seed s | patterns | peak MB |")
     print("|---|---|---|---|---|---|---|---|")
     for week in range(2):
@@ -67,7 +67,8 @@ def main() -> None:
         cluster_week("shop", monday, events, memory, embedder, ClusterPolicy(seed=1), past=past)
         again = time.perf_counter()
         distinct = events["failure_text"].unique().tolist()
-        past = sorted(distinct, key=lambda text: hashlib.md5(text.encode()).hexdigest())[: policy.max_sample]
+        some = sorted(distinct, key=lambda text: hashlib.md5(text.encode()).hexdigest())[: policy.max_sample]
+        past = pd.DataFrame({"failure_text": some, "week": monday})
         memory = found.states
         seconds = " | ".join(f"{s:.1f}" for s in (told - started, clustered - told, again - clustered))
         print(f"| {week + 1} | {n:,} | {len(distinct):,} | {seconds} | {len(memory)} | {peak_mb():,.0f} |", flush=True)

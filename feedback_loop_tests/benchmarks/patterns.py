@@ -83,15 +83,15 @@ class Engine:
         self._memory: tuple[PatternState, ...] = ()
         self._founded: set[str] = set()
         self._shown: set[str] = set()
-        self._said: list[list[str]] = []
+        self._said: list[pd.DataFrame] = []
 
     def week(self, events: pd.DataFrame, vectors: Vectors) -> tuple[Ids, frozenset[str]]:
         """As `WeekTracker`; the vectors are asked for again by text, which costs nothing."""
         week, policy = FIRST_WEEK + timedelta(weeks=len(self._said)), ClusterPolicy()
-        past = [text for said in self._said[-policy.past_weeks :] for text in said]
+        past = pd.concat(self._said[-policy.past_weeks :], ignore_index=True) if self._said else None
         done = cluster_week("benchmark", week, events, self._memory, self._embedder, policy, past=past)
         self._memory = done.states
-        self._said.append(events["failure_text"].tolist())
+        self._said.append(events[["failure_text"]].assign(week=week))
         self._founded |= set(done.new_pattern_ids)
         shown = self._founded & {state.pattern_id for state in done.states if state.status != "candidate"}
         raised = frozenset(shown - self._shown)

@@ -8,6 +8,7 @@ from feedback_loop.clients.embeddings import StaticEmbedder
 from feedback_loop.cluster.discovery import discover
 from feedback_loop.cluster.exact import encode_exactly
 from feedback_loop.cluster.grouping import group_texts
+from feedback_loop.cluster.novelty import Past
 from feedback_loop.cluster.texts import near_copies, normal_form, once_per_user, words_of
 from feedback_loop_tests.factories import said
 
@@ -72,7 +73,7 @@ def test_every_text_is_in_one_group(seed: int, n_known: int) -> None:
         vectors,
         near_copies(TEXTS),
         known,
-        vectors[:0],
+        Past(vectors[:0], np.zeros(0, dtype=np.int64)),
         seen=vectors,
         seen_exemplars=known,
         least=5,

@@ -58,8 +58,10 @@ def cluster(
     application: str = "shop",
     past: Sequence[str] = (),
 ) -> WeekPatterns:
+    """A week's patterns; `past` was said in the week before."""
+    before = pd.DataFrame({"failure_text": pd.Series(past, dtype="str"), "week": week - timedelta(weeks=1)})
     frame = pd.DataFrame(list(events), columns=list(event("", "")))
-    return cluster_week(application, week, frame, list(memory), EMBEDDER, policy, past=past)
+    return cluster_week(application, week, frame, list(memory), EMBEDDER, policy, past=before)
 
 
 def links(n: int = 30, n_texts: int = 6, prefix: str = "i", **fields: Any) -> list[dict[str, Any]]:
