@@ -29,6 +29,8 @@ RELEASED = "released"
 _HEAD = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _STATUS_AFTER: dict[str, TicketStatus] = {"reopen": "reopened", "close": "closed"}
 _DECIDED = ("wont_do", "duplicate", "cancelled")  # by people
+_KEPT_BY = {"reopened": _DECIDED, "closed": (*_DECIDED, "done", "closed")}
+"""What a status does not take the place of."""
 _STATUSES: tuple[TicketStatus, ...] = (
     "waiting",
     "planned",
@@ -123,9 +125,8 @@ class LocalTracker:
         status = _STATUS_AFTER.get(event.kind)
         if marker in text:
             return Applied(is_moved=status is not None and head.get("status") == status)
-        is_moved = status == "closed" or (status == "reopened" and head.get("status") not in _DECIDED)
-        if is_moved:
-            head |= {"status": _STATUS_AFTER[event.kind], "resolved_at": ""}
+        if is_moved := status is not None and head.get("status") not in _KEPT_BY[status]:
+            head |= {"status": status} | ({"resolved_at": ""} if status == "reopened" else {})
         pictures = "".join(f"\n![Trend](<{self._picture(ref, picture).name}>)\n" for picture in attachments)
         said = f"{marker}\n**{event.occurred_at:%Y-%m-%d}** {markdown.render(event.body)}\n{pictures}"
         self._write(path, head, f"{_HEAD.sub('', text)}\n{said}")

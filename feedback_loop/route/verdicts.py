@@ -16,11 +16,13 @@ from typing import Literal
 
 from feedback_loop.documents import Document, Paragraph, Text
 from feedback_loop.records import NOT_REDUCED, Fix, Verification
+from feedback_loop.redaction import visible
 from feedback_loop.route import words
 from feedback_loop.route.updates import ENDED_BY_PEOPLE, SILENT, Key, UpdatePolicy
 from feedback_loop.tracker import Ticket, TicketEvent
 
 _Step = tuple[Literal["comment", "reopen", "close"], str]
+_MAX_KEY = 80  # characters
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def plan_verdict_events(
     """What a verdict does to its ticket: a comment, and where it may, reopening or closing.
 
     Not reduced reopens: within some weeks of the deployment, not twice in a short time, not where a later fix is to be
-    judged, and never what people ended otherwise. Effective closes, unless people reopened the ticket since. A partial
+    judged, and never what people ended otherwise. Effective closes, unless people set the ticket's status. A partial
     reduction leaves the ticket as it is: a person decides whether it is enough.
 
     Args:
@@ -110,16 +112,25 @@ def _next_step(
     if ticket is None or ticket.status in ("waiting", "planned"):
         return "comment", "nothing: the ticket was not released yet."
     if ticket.status in ENDED_BY_PEOPLE:
-        return "comment", f"the ticket stays as it is, because {ENDED_BY_PEOPLE[ticket.status]}."
+        return "comment", f"the ticket stays as it is, because {_why_ended(ticket)}."
     is_open = ticket.status in ("open", "reopened")
     if v.verdict == "effective":
-        return _closing(history, policy, is_open=is_open)
+        return _closing(history, policy, is_open=is_open, is_theirs=ticket.is_set_by_people)
     return _reopening(_why_not_reopen(v, history, as_of, policy), history, is_open=is_open)
 
 
-def _closing(history: _History, policy: UpdatePolicy, *, is_open: bool) -> _Step:
+def _why_ended(ticket: Ticket) -> str:
+    if ticket.status == "duplicate" and ticket.duplicate_of:
+        return f"people made it a duplicate of {visible(ticket.duplicate_of, _MAX_KEY)}"
+    return ENDED_BY_PEOPLE[ticket.status]
+
+
+def _closing(history: _History, policy: UpdatePolicy, *, is_open: bool, is_theirs: bool) -> _Step:
     if is_open and history.by_people_at is not None:
-        return "comment", f"the ticket stays open, because people reopened it on {words.day(history.by_people_at)}."
+        day = words.day(history.by_people_at)
+        return "comment", f"the ticket stays open, because people reopened it on {day}. Close it if you agree."
+    if is_open and is_theirs:
+        return "comment", "the ticket stays as it is, because people set its status. Close it if you agree."
     if is_open and not policy.may_close:
         return "comment", "close the ticket if you agree."
     return (

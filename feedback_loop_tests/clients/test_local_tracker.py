@@ -61,6 +61,13 @@ def test_a_person_marks_it_done(tracker: LocalTracker, written: str, read: datet
     assert (state.status, state.deployed_at, state.resolved_at) == ("done", read, None)
 
 
+def test_what_people_set_to_done_keeps_its_word_and_date_when_the_loop_agrees(tracker: LocalTracker) -> None:
+    tracker.create(ticket())
+    path = edit(tracker, "status: open\nresolved_at:", "status: done\nresolved_at: 2026-02-03")
+    assert not tracker.apply(FL_1, event("c", "close")).is_moved
+    assert "status: done\nresolved_at: 2026-02-03\n" in path.read_text(encoding="utf-8")
+
+
 def test_reopening_takes_the_resolution_back(tracker: LocalTracker) -> None:
     tracker.create(ticket())
     edit(tracker, "status: open\nresolved_at:", "status: done\nresolved_at: 2026-02-03")
@@ -151,5 +158,6 @@ def test_what_people_decided_is_said_on_but_not_reopened(tracker: LocalTracker) 
     path.write_text(path.read_text(encoding="utf-8").replace("status: open", "status: wont_do"), encoding="utf-8")
     assert not tracker.apply(FL_1, event("r", "reopen")).is_moved
     assert "status: wont_do" in path.read_text(encoding="utf-8")
-    assert [tracker.apply(FL_1, event("c", "close")).is_moved for _ in range(2)] == [True, True]
+    assert [tracker.apply(FL_1, event("c", "close")).is_moved for _ in range(2)] == [False, False]
+    assert "status: wont_do" in path.read_text(encoding="utf-8")
     assert [tracker.link_duplicate(FL_1, FL_1, event("x")) for _ in range(2)] == [True, False]

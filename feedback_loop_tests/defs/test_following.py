@@ -70,6 +70,17 @@ def test_a_ticket_that_is_gone_is_said_and_keeps_what_it_told(world: JiraLedger,
         assert world.fixes() == known
 
 
+def test_what_the_loop_closed_comes_back_from_hiding_as_closed(world: JiraLedger) -> None:
+    world.plan("p1", "close")
+    world.file()
+    key = world.key("p1")
+    for away in ("people_hide", "people_unhide"):
+        getattr(world.jira, away)(key)
+        world.later(hours=1)
+        world.follow()
+    assert (world.row("p1")["status"], world.fixes()) == ("closed", [])
+
+
 def test_wont_do_mutes_with_its_date_and_reopening_unmutes(world: JiraLedger) -> None:
     key = world.key("p1")
     world.jira.people_transition(key, "Done", "Won't Do")
@@ -160,6 +171,21 @@ def test_a_cancelled_ticket_gets_no_looks_until_it_is_reopened(world: JiraLedger
     world.later(hours=1)
     world.follow()
     assert (judged(), world.file().said) == (["p1", "p2"], [key])
+
+
+def test_a_merge_leaves_a_ticket_that_people_work_on_as_it_is(world: JiraLedger) -> None:
+    one, two = world.key("p1"), world.key("p2")
+    world.jira.people_transition(two, "In Progress")
+    world.later(hours=1)
+    world.follow()
+    assert world.row("p2")["is_set_by_people"]
+    assert not world.row("p1")["is_set_by_people"]
+    with world.engine.begin() as conn:
+        decisions.decide(conn, "p2", "merge", "p1", author="maria", decided_at=world.jira.now)
+        plan_merges(conn)
+    assert world.file().said == [one, two]
+    assert (world.row("p2")["status"], moves(world.issue("p2"))) == ("open", ["In Progress"])
+    assert "Close this ticket if you agree." in comments(world.issue("p2"))[-1]
 
 
 PEOPLE: dict[str, Callable[[JiraLedger, str], object]] = {

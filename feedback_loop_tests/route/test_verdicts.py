@@ -97,6 +97,7 @@ def loop(days: int) -> Reopening:
         ({"on": ticket("open")}, "the ticket stays open. It needs further work."),
         ({"on": ticket("wont_do")}, "stays as it is, because people decided that it will not be fixed."),
         ({"on": ticket("duplicate")}, "stays as it is, because people made it a duplicate of another ticket."),
+        ({"on": ticket("duplicate", duplicate_of="UX-7")}, "because people made it a duplicate of UX-7."),
         ({"policy": UpdatePolicy(may_reopen=False)}, "not reopened by itself, because the settings leave that"),
         ({"as_of": AS_OF + timedelta(days=47)}, "because the fix was deployed more than 60 days ago."),
         ({"reopened": {KEY: [loop(9)]}}, "because it was already reopened on 21 February 2026."),
@@ -147,6 +148,15 @@ def test_what_people_reopened_since_the_deployment_is_not_closed(days: int, kind
     assert [e.kind for e in plan(verification(), on=ticket("reopened"), reopened={KEY: [loop(3)]})] == ["close"]
     just_now = Reopening(AS_OF + timedelta(hours=9), by_people=True)  # after the days that the look is about
     assert [e.kind for e in plan(verification(), on=ticket("reopened"), reopened={KEY: [just_now]})] == ["comment"]
+
+
+@pytest.mark.parametrize("status", ["open", "reopened"])
+def test_a_ticket_whose_status_people_set_is_not_closed(status: Any) -> None:
+    (event,) = plan(verification(), on=ticket(status, is_set_by_people=True))
+    assert event.kind == "comment"
+    assert words(event.body).endswith("stays as it is, because people set its status. Close it if you agree.")
+    (done,) = plan(verification(), on=ticket("done", is_set_by_people=True))
+    assert words(done.body).endswith("the ticket stays closed.")
 
 
 @pytest.mark.parametrize(
