@@ -63,7 +63,8 @@ class LocalTracker:
         """Its file, where there is one.
 
         Raises:
-            TicketRefused: a file of that number belongs to another pattern, so it is some other database's.
+            TicketRefused: a file of that number belongs to another pattern, so it is some other database's; or it
+                cannot be read.
         """
         key = f"{self.prefix}-{ticket.ticket_number}"
         path = self._path(key)
@@ -114,14 +115,13 @@ class LocalTracker:
         """Add an event to the history, with its pictures, and set the status it brings; people's decisions stay.
 
         Raises:
-            TicketRefused: the file is gone.
+            TicketRefused: the file is gone, or cannot be read.
         """
         path = self._path(ref.ticket_key)
         if not path.exists():
             raise TicketRefused(f"ticket {ref.ticket_key} has no file {path}; it was deleted or moved")
         marker = f"<!-- event {event.event_key} -->"
-        text = path.read_text(encoding="utf-8")
-        head = self._read_head(path)
+        head, text = self._read_head(path), self._read(path)
         status = _STATUS_AFTER.get(event.kind)
         if marker in text:
             return Applied(is_moved=status is not None and head.get("status") == status)
@@ -149,6 +149,7 @@ class LocalTracker:
 
         Raises:
             InputError: a person wrote a status or time that means nothing; says which file and line.
+            TicketRefused: it cannot be read.
         """
         path = self._path(ref.ticket_key)
         if not path.exists():
@@ -195,10 +196,16 @@ class LocalTracker:
     def _path(self, key: str) -> Path:
         return self.directory / f"{key}.md"
 
+    def _read(self, path: Path) -> str:
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise TicketRefused(f"{path} is not UTF-8 ({error}): save it as UTF-8") from error
+
     def _read_head(self, path: Path) -> dict[str, str]:
-        match = _HEAD.match(path.read_text(encoding="utf-8"))
+        match = _HEAD.match(self._read(path))
         if match is None:
-            raise InputError(f"{path}: the head between the two --- lines is gone; restore it")
+            raise TicketRefused(f"{path}: the head between the two --- lines is gone; restore it")
         pairs = (line.partition(":") for line in match.group(1).splitlines() if ":" in line)
         return {name.strip(): value.strip() for name, _, value in pairs}
 

@@ -96,7 +96,6 @@ def test_what_a_person_wrote_in_the_body_stays(tracker: LocalTracker) -> None:
         ),
         ("status: open\n", "", "it says None"),
         ("resolved_at:", "resolved_at: last week", "resolved_at is a date or time such as 2026-02-03"),
-        ("---\nticket", "ticket", "the head between the two --- lines is gone"),
     ],
 )
 def test_a_wrong_edit_is_named_with_its_file(tracker: LocalTracker, old: str, new: str, words: str) -> None:
@@ -105,6 +104,33 @@ def test_a_wrong_edit_is_named_with_its_file(tracker: LocalTracker, old: str, ne
     with pytest.raises(InputError, match=words) as caught:
         tracker.fetch(FL_1)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"ticket: FL-1\n---\nstatus: done\n", "the head between the two --- lines is gone"),
+        ("---\nticket: FL-1\nstatus: done\n---\nGelöst.\n".encode("latin-1"), "is not UTF-8 .*: save it as UTF-8"),
+        ("---\nticket: FL-1\nstatus: done\n---\n".encode("utf-16"), "is not UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_whatever_is_asked_and_stays(
+    tracker: LocalTracker, content: bytes, words: str
+) -> None:
+    tracker.create(ticket())
+    path = tracker.directory / "FL-1.md"
+    path.write_bytes(content)
+    for ask in (
+        lambda: tracker.find(ticket()),
+        lambda: tracker.create(ticket()),
+        lambda: tracker.fetch(FL_1),
+        lambda: tracker.apply(FL_1, event("c", "close")),
+        lambda: tracker.link_duplicate(FL_1, FL_1, event("x")),
+        lambda: tracker.discard(ticket()),
+    ):
+        with pytest.raises(TicketRefused, match=words):
+            ask()
+    assert path.read_bytes() == content
 
 
 def test_a_file_of_another_pattern_is_never_overwritten(tracker: LocalTracker) -> None:
