@@ -201,8 +201,8 @@ def plan_regression_events(
 ) -> list[TicketEvent]:
     """What a regression does to its ticket: a comment, and under the rules of "not reduced" also reopening.
 
-    A ticket that is open, or was reopened or told of a regression a short time ago, hears nothing more of it: a test
-    that comes out so day after day is one piece of news. Nothing is said where people ended the ticket otherwise.
+    A ticket that was told of one a short time ago hears nothing more: a test that comes out so day after day is one
+    piece of news. Nothing is said where people ended the ticket otherwise than by a fix.
 
     Args:
         found: in any order; what was planned before may be among them.
@@ -218,15 +218,16 @@ def plan_regression_events(
     for r in sorted(found, key=lambda r: (r.as_of, r.fix_id)):
         key = (r.application, r.pattern_id)
         ticket, last = tickets.get(key), last_told.get(key)
-        if ticket is None or ticket.status not in ("done", "closed"):
+        if ticket is None or ticket.status not in ("open", "reopened", "done", "closed"):
             continue
         if last is not None and r.as_of - last < timedelta(days=policy.reopen_every_days):
             continue
         history = _history(key, r.fix_id, r.deployed_at, fixes, (reopened or {}).get(key, ()))
-        kind, after = _reopening(_why_not_reopen(r.as_of, history, as_of, policy), history, is_open=False)
+        is_open = ticket.status in ("open", "reopened")
+        kind, after = _reopening(_why_not_reopen(r.as_of, history, as_of, policy), history, is_open=is_open)
         said = _saying(names.get(key, r.pattern_id), regression_sentence(r), after)
         event_key = f"regression:{r.fix_id}:{r.as_of:%Y-%m-%d}"
-        events.append(TicketEvent(*key, event_key, kind, said, r.as_of))
+        events.append(TicketEvent(*key, event_key, "comment" if is_open else kind, said, r.as_of))
         last_told[key] = r.as_of
     return events
 

@@ -198,8 +198,11 @@ def test_a_pattern_that_is_back_after_its_fix_is_told_and_its_ticket_reopened() 
 
 
 @pytest.mark.parametrize("status", get_args(TicketStatus))
-def test_only_a_ticket_that_counts_as_fixed_is_told_that_its_pattern_is_back(status: Any) -> None:
-    assert [e.kind for e in regress(on=ticket(status))] == (["reopen"] if status in ("done", "closed") else [])
+def test_who_is_told_that_a_pattern_is_back_and_what_is_reopened(status: Any) -> None:
+    kinds = {"done": ["reopen"], "closed": ["reopen"], "open": ["comment"], "reopened": ["comment"]}
+    events = regress(on=ticket(status))
+    assert [e.kind for e in events] == kinds.get(status, [])
+    assert all(("stays open" in words(e.body)) == (e.kind == "comment") for e in events)
 
 
 @pytest.mark.parametrize(
