@@ -65,13 +65,19 @@ def follow_tickets(
             known_tickets = ledger.load_tickets(conn, tracker=tracker.name)
             seen = ledger.last_seen(conn)
             done_at = _done_at(conn, known_tickets, seen, as_of)
+            ours = ticket_events.pending_reopenings(conn)
         read = _read(tracker, known_tickets, followed)
         states = {key: _dated(state, done_at.get(key, as_of - _MOMENT)) for key, state in read.items()}
         tickets = [t for t in known_tickets if _key(t) in states]
         unfiled = [t for t in known_tickets if t.ref is None and t.status in _ENDED_WAITING]
-        reopened = {_key(t): _reopened_now(t, states[_key(t)], seen[_key(t)], as_of) for t in tickets}
+        reopened = {
+            _key(t): _reopened_now(t, states[_key(t)], seen[_key(t)], as_of) for t in tickets if _key(t) not in ours
+        }
         with begin() as conn:
-            current = [_store(conn, t, states[_key(t)], reopened[_key(t)], as_of, followed) for t in tickets]
+            current = [
+                _store(conn, t, states[_key(t)], reopened.get(_key(t)), as_of, followed, is_ours=_key(t) in ours)
+                for t in tickets
+            ]
             elsewhere = _answer(conn, [*current, *unfiled], states, tracker.name, as_of, followed)
         others = _read_others(tracker, elsewhere, followed)
         with begin() as conn:
@@ -202,9 +208,13 @@ def _store(
     reopened_at: datetime | None,
     as_of: datetime,
     followed: Followed,
+    *,
+    is_ours: bool,
 ) -> Ticket:
-    """The ticket as it is now."""
+    """The ticket as it is now; one that the loop itself is reopening is so once that is confirmed."""
     status: TicketStatus = "gone" if state is None else status_now(ticket.status, state.status)
+    if is_ours and status == "reopened":
+        status = ticket.status
     if state is not None and ticket.ref is not None and state.ticket_key != ticket.ticket_key:
         ledger.move_ticket(conn, ticket, replace(ticket.ref, ticket_key=state.ticket_key))
         followed.moved.append((ticket.ticket_key or "", state.ticket_key))

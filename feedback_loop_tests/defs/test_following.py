@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from feedback_loop.defs.tracking import judged_fixes, plan_merges, plan_regressions
 from feedback_loop.route import Regression, UpdatePolicy
-from feedback_loop.store import decisions, fixes
+from feedback_loop.store import decisions, fixes, ticket_events
 from feedback_loop.store.engine import create_engine
 from feedback_loop.testing.jira_emulator.catalogue import DEPLOYED_AT
 from feedback_loop.tracker import TicketRef
@@ -187,6 +187,47 @@ def test_a_merge_leaves_a_ticket_that_people_work_on_as_it_is(world: JiraLedger)
     assert world.file().said == [one, two]
     assert (world.row("p2")["status"], moves(world.issue("p2"))) == ("open", ["In Progress"])
     assert "Close this ticket if you agree." in comments(world.issue("p2"))[-1]
+
+
+@pytest.mark.parametrize("before", ["Done", None])
+def test_what_the_loop_reopened_before_it_was_killed_is_not_taken_for_peoples_word(
+    world: JiraLedger, before: str | None
+) -> None:
+    if before is None:
+        world.plan("p1", "close")
+        world.file()
+    else:
+        world.jira.people_transition(world.key("p1"), before)
+    world.later(hours=1)
+    world.follow()
+    world.plan("p1", "reopen", first=1)
+    with world.engine.connect() as conn:
+        (event,) = ticket_events.pending_events(conn)
+    ref = world.ticket("p1").ref
+    assert ref is not None
+    assert world.tracker.apply(ref, event).is_moved  # and there it was killed
+    for _ in range(2):
+        world.later(hours=1)
+        world.follow()
+        world.file()
+        row = world.row("p1")
+        assert (row["status"], row["reopened_by_people_at"], row["is_set_by_people"]) == ("reopened", None, False)
+    assert moves(world.issue("p1")) == ["Done", "To Do"]
+
+
+def test_what_people_reopened_before_the_loop_could_is_theirs(world: JiraLedger) -> None:
+    world.jira.people_transition(world.key("p1"), "Done")
+    world.later(hours=1)
+    world.follow()
+    world.plan("p1", "reopen")
+    reopened_at = world.later(hours=1)
+    world.jira.people_transition(world.key("p1"), "To Do")
+    for _ in range(2):
+        world.later(hours=1)
+        world.follow()
+        world.file()
+    row = world.row("p1")
+    assert (row["status"], row["reopened_by_people_at"], row["is_set_by_people"]) == ("reopened", reopened_at, True)
 
 
 def test_a_regression_reopens_what_counted_as_fixed_once(world: JiraLedger) -> None:

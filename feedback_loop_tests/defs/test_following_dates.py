@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 
 from feedback_loop.clients.local_tracker import LocalTracker
 from feedback_loop.records import Fix, Verification
-from feedback_loop.store import fixes
+from feedback_loop.store import fixes, ticket_events
 from feedback_loop.testing.jira_emulator.catalogue import DEPLOYED_AT
+from feedback_loop.tracker import TicketRef
 from feedback_loop.verify import METHOD_VERSION
 from feedback_loop_tests.defs.ledger_world import JiraLedger, LedgerWorld, filed, open_ledger
 from feedback_loop_tests.factories import import_records, make_deployment, rows
@@ -164,6 +165,24 @@ def test_a_tracker_that_tells_no_time_of_a_reopening_is_dated_by_its_reading(eng
     path.write_text(text.replace("status: open", "status: done"), encoding="utf-8")
     world.follow(now + timedelta(days=4))
     assert not world.row("p1")["is_set_by_people"]  # not known of endings
+
+
+def test_a_file_that_the_loop_reopened_before_it_was_killed_is_not_taken_for_peoples_word(
+    engine: Engine, tmp_path: Path
+) -> None:
+    now = datetime(2026, 1, 20, tzinfo=UTC)
+    world = LedgerWorld(engine, LocalTracker(tmp_path), lambda: now, "resolved_at")
+    world.add("p1")
+    world.file()
+    world.plan("p1", "reopen")
+    with engine.connect() as conn:
+        (event,) = ticket_events.pending_events(conn)
+    world.tracker.apply(TicketRef("FL-1", "FL-1"), event)  # and there it was killed
+    for _ in range(2):
+        world.follow()
+        world.file()
+        row = world.row("p1")
+        assert (row["status"], row["reopened_by_people_at"], row["is_set_by_people"]) == ("reopened", None, False)
 
 
 def hide_and_show(world: JiraLedger, meanwhile: Callable[[], object] = lambda: None) -> None:
