@@ -13,7 +13,6 @@ from datetime import date
 
 from feedback_loop.documents import Document, Paragraph, Text
 from feedback_loop.records import Window
-from feedback_loop.redaction import visible
 from feedback_loop.route import words
 from feedback_loop.route.updates import UpdatePolicy
 from feedback_loop.stats.rates import rate_ratio
@@ -21,7 +20,6 @@ from feedback_loop.tracker import Ticket, TicketEvent
 
 Segment = tuple[str, str]
 _MOST_SEGMENTS = 5  # named in one comment
-_MAX_VALUE = 60  # characters of a cohort, version, model or document
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ def _appeared(new: Sequence[Segment], week: date) -> Document:
     """Where the pattern is frequent now and was not before."""
     if not new:
         return ()
-    named = [f"{name.replace('_', ' ')} “{visible(value, _MAX_VALUE)}”" for name, value in new[:_MOST_SEGMENTS]]
+    named = [words.part(*segment) for segment in new[:_MOST_SEGMENTS]]
     more = f", and {len(new) - len(named)} more" if len(new) > len(named) else ""
     line = f"{', '.join(named)}{more} (week of {words.day(week)}). It happens more often there than elsewhere."
     return (_line("New in", line),)

@@ -32,9 +32,9 @@ _CAUSES: Mapping[Cause, str] = {
 _NOTES: Mapping[Cause, str] = {
     "model": "A change of the prompt is not expected to solve this. What can help: another model, a tool that does "
     "this task for the model, a guard that stops such answers, or telling users what the product cannot do.",
-    "unknown": "This needs a decision first: who can fix it? Open three or four of the quoted conversations. Did the "
-    "instructions cover the case? Were the right documents found? Did a link or action fail? Or is it more than the "
-    "model can do? Then record the answer with ",
+    "unknown": "This needs a decision first: who can fix it? Open some quoted conversations. Did the instructions "
+    "cover the case? Were the right documents found? Did a link or action fail? Is it more than the model can do? Then "
+    "record the answer with ",
 }
 _VERSIONS: Mapping[Cause, tuple[str, str]] = {
     "prompt": ("VERSION", ""),
@@ -137,7 +137,8 @@ def _note(state: PatternState) -> tuple[Block, ...]:
     if said is None:
         return ()
     if state.likely_cause == "unknown":
-        return (Note((Text(said), Text(f"feedback-loop patterns cause {state.pattern_id} CAUSE", "code"), Text("."))),)
+        command = Text(f"feedback-loop patterns cause {state.pattern_id} CAUSE", "code")
+        return (Note((Text(said), command, Text(" (prompt, retrieval, product or model)."))),)
     return (Note((Text(said),)),)
 
 

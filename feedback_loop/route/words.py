@@ -56,11 +56,18 @@ def version(name: str | None, prompt_version: str) -> str:
     return f"prompt version {quoted(prompt_version)}" + (f" of {quoted(name)}" if name else "")
 
 
+def part(dimension: str, value: str) -> str:
+    """A part of the traffic by name: `cohort “enterprise”`, `prompt version “2” of “support”`."""
+    name, at, of_version = value.partition("@")
+    if dimension == "prompt_version":
+        return version(name, of_version) if at else version(None, value)
+    return f"{dimension.replace('_', ' ')} {quoted(value)}"
+
+
 def segment(fact: SegmentFact) -> str:
     """`for users in “enterprise” (2.1 times as many)`."""
-    name, at, of_version = fact.value.partition("@")
     where = {
-        "prompt_version": f"with {version(name, of_version) if at else version(None, fact.value)}",
+        "prompt_version": f"with {part(fact.dimension, fact.value)}",
         "cohort": f"for users in {quoted(fact.value)}",
         "model": f"with the model {quoted(fact.value)}",
         "document": f"where the document {quoted(fact.value)} was used",

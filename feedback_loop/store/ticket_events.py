@@ -64,6 +64,14 @@ def pending_events(conn: Connection, tracker: str | None = None) -> list[TicketE
     return _events(conn, query)
 
 
+def pending_reopenings(conn: Connection) -> set[tuple[str, str]]:
+    """(application, pattern_id) of tickets that the loop is about to reopen, or did without hearing of it."""
+    query = sa.select(ticket_events.c.application, ticket_events.c.pattern_id).where(
+        ticket_events.c.kind == "reopen", ~ticket_events.c.is_applied
+    )
+    return {(row[0], row[1]) for row in conn.execute(query)}
+
+
 def reopened_at(conn: Connection, application: str, pattern_id: str) -> list[datetime]:
     """When the loop reopened a pattern's ticket, oldest first."""
     query = sa.select(ticket_events.c.occurred_at).where(

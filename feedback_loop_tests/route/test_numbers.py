@@ -95,15 +95,15 @@ def test_a_new_segment_is_told_once_and_with_the_numbers() -> None:
     free, enterprise = ("cohort", "free"), ("cohort", "enter\u202eprise")
     weeks = [
         week(0, 41, segments=frozenset({free})),
-        week(1, 44, segments=frozenset({free, enterprise, ("prompt_version", "v4"), ("document", "d1")})),
+        week(1, 44, segments=frozenset({free, enterprise, ("prompt_version", "support@v4"), ("document", "d1")})),
         week(2, 40, segments=frozenset({enterprise})),
     ]
     (event,) = plan(weeks[:2])
     assert words(event.body) == (
         "Affected sessions: 20.5 → 22.0 of 1,000 sessions (41 in the week of 5 January 2026, 44 in the week of "
         "12 January 2026).\n"
-        "New in: cohort “enter prise”, prompt version “v4” (week of 12 January 2026). It happens more often there than "
-        "elsewhere."
+        "New in: cohort “enter prise”, prompt version “v4” of “support” (week of 12 January 2026). It happens more "
+        "often there than elsewhere."
     )
     assert plan(weeks, said={event.event_key}) == []
     (documents,) = plan(weeks[:2], policy=UpdatePolicy(told_dimensions=("document",)))

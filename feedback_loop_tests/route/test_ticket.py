@@ -132,6 +132,7 @@ def test_a_model_limitation_and_a_triage_say_so() -> None:
     assert "another model, a tool" in limit.inlines[0].text
     assert triage.inlines[0].text.startswith("This needs a decision first")
     assert triage.inlines[1].text == "feedback-loop patterns cause p1 CAUSE"
+    assert triage.inlines[2].text == " (prompt, retrieval, product or model)."
     assert not [block for block in body(likely_cause="prompt") if isinstance(block, Note)]
 
 
