@@ -17,8 +17,9 @@ Floats = NDArray[np.float64]
 _HALVINGS = 32
 _SPAN = 25.0  # of the logarithm of a rate ratio that is searched
 _LEAST_VARIANCE = 1e-7
-_ROUNDS = 6
+_ROUNDS = 8
 _LONGEST_STEP = 1.5
+_VOLATILE = 0.25  # tickets are made of the patterns that wander most: more variance than the drift of all would have
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,17 @@ class _Covariance:
 
 @dataclass(frozen=True)
 class _Fit:
-    """The log rate given the old arm, per candidate: level, weights towards it, and how likely the candidate is."""
+    """The log rate given the old arm, per candidate; `counting` is the variance of its level by counting alone."""
 
     level: Floats
     pull: Floats
     solved_ones: Floats
     solved_target: Floats
     log_likelihood: Floats
+    counting: Floats
 
 
-def expect(history: History, grid: DriftGrid) -> Expectation:
+def expect(history: History, grid: DriftGrid, *, learns: bool = True) -> Expectation:
     """Prediction of the new arm's count from the old arm's weeks, for every candidate drift.
 
     A log rate that wanders as an AR(1) around an unknown level, seen through over-dispersed Poisson counts:
@@ -93,11 +95,12 @@ def expect(history: History, grid: DriftGrid) -> Expectation:
     (Breslow and Clayton, JASA 1993, eq. 5-12). Recent weeks weigh more the longer drift lasts, and a peak is shrunk
     towards the level. Candidates are weighted by their restricted likelihood times `grid.weight`. Deviations:
     logarithms instead of the credibility formula's rates, for a drift that multiplies; the covariance has a part shared
-    by the arms of a week.
+    by the arms of a week; what is not counting noise of the level gets a quarter more variance.
 
     Args:
         history: of the pattern; with some exposures in the old arm, and some target.
         grid: candidate drifts and their weight before this history was seen.
+        learns: whether the history changes these weights; not where it is made up.
     """
     known, ahead = history.exposures > 0, history.target > 0
     cov = _covariance(history, grid, known, ahead)
@@ -105,8 +108,9 @@ def expect(history: History, grid: DriftGrid) -> Expectation:
     gap = 1 - np.einsum("gw,gwt->gt", fit.solved_ones, towards)
     variance = cov.ahead - np.einsum("gwt,gwu->gtu", towards, fit.solved_target)
     variance += gap[:, :, None] * gap[:, None, :] / fit.solved_ones.sum(1)[:, None, None]
+    variance += _VOLATILE * np.maximum(variance - fit.counting[:, None, None], 0.0)
     middle = fit.level[:, None] + np.einsum("gw,gwt->gt", fit.pull, towards)
-    weight = grid.weight * np.exp(fit.log_likelihood - fit.log_likelihood.max())
+    weight = grid.weight * np.exp(learns * (fit.log_likelihood - fit.log_likelihood.max()))
     return _as_gamma(middle, variance, history.target[ahead], weight / weight.sum())
 
 
@@ -136,20 +140,21 @@ def _fit(history: History, cov: _Covariance, known: NDArray[np.bool_]) -> _Fit:
     ones = np.ones((len(cov.seen), len(n), 1))
     for _ in range(_ROUNDS):
         mean = e * np.exp(log_rate)
-        response = log_rate + np.clip((n - mean) / mean, -_LONGEST_STEP, _LONGEST_STEP)
+        response = log_rate + (n - mean) / mean
         total = cov.seen + np.eye(len(n)) * (noise / mean)[:, None, :]
         solved = np.linalg.solve(total, np.concatenate([ones, response[:, :, None], cov.towards], axis=2))
         precision = solved[:, :, 0].sum(1)
         level = solved[:, :, 1].sum(1) / precision
         pull = solved[:, :, 1] - level[:, None] * solved[:, :, 0]
         wander = np.einsum("gij,gj->gi", cov.seen, pull)
-        log_rate = level[:, None] + wander
+        log_rate = log_rate + np.clip(level[:, None] + wander - log_rate, -_LONGEST_STEP, _LONGEST_STEP)
     mean = e * np.exp(log_rate)
     likelihood = ((n * log_rate - mean) / noise).sum(1) - 0.5 * (pull * wander).sum(1)
     root = np.sqrt(mean / noise)
     determinant = np.linalg.slogdet(np.eye(len(n)) + root[:, :, None] * cov.seen * root[:, None, :])[1]
     likelihood -= 0.5 * (determinant + np.log(precision))
-    return _Fit(level, pull, solved[:, :, 0], solved[:, :, 2:], likelihood)
+    counting = 1 / (mean / noise).sum(1)
+    return _Fit(level, pull, solved[:, :, 0], solved[:, :, 2:], likelihood, counting)
 
 
 def _as_gamma(middle: Floats, variance: Floats, target: Floats, weight: Floats) -> Expectation:

@@ -67,6 +67,12 @@ def test_zero_weeks_are_no_trouble() -> None:
         assert low < high <= 1
 
 
+def test_one_event_in_three_months_promises_none() -> None:
+    """A twelfth of an event a week: Newton's steps must not stop half way down from it."""
+    for count in ([1] + [0] * 11, [0] * 11 + [1]):
+        assert expect(history(count), start_grid()).count == pytest.approx(2 / 12, rel=0.1)
+
+
 COUNTS = st.lists(st.integers(0, 300), min_size=3, max_size=10).filter(lambda n: sum(n) >= 3)
 
 
