@@ -228,8 +228,9 @@ def _guard_words(guards: pd.DataFrame | None) -> dict[str, tuple[list[str], list
     words: dict[str, tuple[list[str], list[str]]] = {}
     if guards is None or not len(guards):
         return words
-    for fix_id, _, is_blocking, reason in GUARDS.check(guards).itertuples(index=False):
-        words.setdefault(fix_id, ([], []))[0 if is_blocking else 1].append(reason)
+    for fix_id, guard, is_blocking, reason in GUARDS.check(guards).itertuples(index=False):
+        said = str(guard) if pd.isna(reason) else str(reason)
+        words.setdefault(fix_id, ([], []))[0 if is_blocking else 1].append(said)
     return words
 
 

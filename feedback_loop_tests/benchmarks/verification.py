@@ -4,6 +4,7 @@
     python -m feedback_loop_tests.benchmarks.verification --part stress --worlds "wild;calm" --repetitions 500
     python -m feedback_loop_tests.benchmarks.verification --part looks
     python -m feedback_loop_tests.benchmarks.verification --part tickets
+    python -m feedback_loop_tests.benchmarks.verification --part watch
     python -m feedback_loop_tests.benchmarks.verification --part calibration
 
 A repetition is one world with a ticket in every stratum; all cuts of it share the world's chance. Seeds under 1000 are
@@ -22,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from feedback_loop.records import FINAL_VERDICTS
-from feedback_loop.verify import VerifyPolicy, learn_cut_prior, verify_fixes
+from feedback_loop.verify import VerifyPolicy, WatchPolicy, learn_cut_prior, verify_fixes, watch_fixes
 from feedback_loop_tests.benchmarks.verification_rules import BAR, RULES, look
 from feedback_loop_tests.benchmarks.verification_tables import (
     calibration_table,
@@ -30,6 +31,7 @@ from feedback_loop_tests.benchmarks.verification_tables import (
     strata_tables,
     stress_table,
     tickets_table,
+    watch_table,
 )
 from feedback_loop_tests.benchmarks.verification_worlds import STRATA, Drawn, World, draw
 
@@ -115,6 +117,29 @@ def count_tickets(world: World, share_useless: float, seed: int, repetition: int
     return pd.DataFrame(rows, columns=["tenant", "cut", "verdict"]).assign(useless=share_useless)
 
 
+def count_watch(world: World, cut: float, seed: int, repetition: int) -> pd.DataFrame:
+    """Six looks at fixes that work: called returned although nothing changed, or after the pattern came back."""
+    drawn = draw(world, np.random.default_rng([seed, repetition]))
+    first = drawn.as_of - pd.Timedelta(days=world.days - VerifyPolicy().looks[-1])
+    back = first + pd.Timedelta(days=28)
+    fixed = drawn.after(cut)
+    came_back = pd.concat([fixed[fixed["occurred_at"] < back], drawn.affected[drawn.affected["occurred_at"] >= back]])
+    returned: dict[tuple[str, str], int] = {}
+    for look_number in range(1, WatchPolicy().n_looks + 1):
+        as_of = first + pd.Timedelta(days=28 * look_number)
+        for kind, affected in (("stays", fixed), ("comes back", came_back)):
+            states = watch_fixes(affected, drawn.exposures, drawn.fixes, as_of=as_of)
+            for fix_id, state in zip(states["fix_id"], states["state"], strict=True):
+                if state == "returned":
+                    returned.setdefault((kind, fix_id), look_number)
+    rows = [
+        (kind, stratum, returned.get((kind, f"fix{g}"), 0))
+        for kind in ("stays", "comes back")
+        for g, stratum in enumerate(world.strata)
+    ]
+    return pd.DataFrame(rows, columns=["kind", "stratum", "look"])
+
+
 def count_calibration(world: World, seed: int, repetition: int) -> pd.DataFrame:
     """Verdicts at one look of fixes whose true cut is drawn from a mix; probabilities follow in `calibrate`."""
     rng = np.random.default_rng([seed, repetition])
@@ -172,6 +197,13 @@ def run_tickets(options: argparse.Namespace) -> None:
     tickets_table(pd.concat(frames, ignore_index=True))
 
 
+def run_watch(options: argparse.Namespace) -> None:
+    """False and true alarms of the regression watch."""
+    world = World(days=VerifyPolicy().looks[-1] + 28 * WatchPolicy().n_looks)
+    work = partial(count_watch, world, 0.6, options.seeds)
+    watch_table(spread(work, options.repetitions, options.processes, "watch"), WatchPolicy().false_reopen)
+
+
 def run_calibration(options: argparse.Namespace) -> None:
     """Probability of a cut of 30 %, flat and with a prior learned from 300 other fixes."""
     work = partial(count_calibration, World(days=options.days), options.seeds)
@@ -186,6 +218,7 @@ PARTS = {
     "stress": run_stress,
     "looks": run_looks,
     "tickets": run_tickets,
+    "watch": run_watch,
     "calibration": run_calibration,
 }
 

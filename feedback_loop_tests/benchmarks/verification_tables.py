@@ -159,6 +159,20 @@ def tickets_table(frame: pd.DataFrame) -> None:
     print_table("Twenty tickets at once, shipped policy, per cent", head, rows)
 
 
+def watch_table(frame: pd.DataFrame, promised: float) -> None:
+    """Called returned at any of six looks, and the median look of that."""
+    strata = sorted(frame["stratum"].unique())
+    rows = []
+    for kind, part in frame.groupby("kind", sort=False):
+        cells = []
+        for s in strata:
+            own = part.loc[part["stratum"] == s, "look"]
+            mark = f" {verdict(own > 0, promised, at_most=True)}" if kind == "stays" else ""
+            cells.append(rate(own > 0) + (mark or (f" (look {own[own > 0].median():.0f})" if (own > 0).any() else "")))
+        rows.append([str(kind), *cells, rate(part["look"] > 0)])
+    print_table("Regression watch: called returned, per cent", ["pattern", *map(str, strata), "all"], rows)
+
+
 def calibration_table(verdicts: pd.DataFrame, prior: CutPrior | None, bar: float) -> None:
     """Mean distance between the stated probability of a cut and how often it was true, over ten bins."""
     rows = []
