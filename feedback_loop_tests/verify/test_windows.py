@@ -336,7 +336,7 @@ def test_the_window_before_does_not_reach_past_the_first_week_of_the_pattern() -
 
 
 @pytest.mark.parametrize(
-    "values", [{"looks": (14, 21)}, {"looks": (21, 14, 28, 42)}, {"bar": 7.0}, {"confidences": (99, 99, 99, 95)}]
+    "values", [{"looks": (14, 14)}, {"looks": (21, 14, 28, 42)}, {"bar": 7.0}, {"confidences": (99, 99, 99, 95)}]
 )
 def test_policies_that_make_no_sense_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"look|bar|confidences"):

@@ -1,9 +1,7 @@
-"""Verify: did the pattern's rate really fall after the fix was deployed?
+"""Two windows of equal length, one before and one after a fix, compared with nothing else (method `exact-1`).
 
-Belongs here: which looks are due, the two windows of a look, and the verdict. Does not belong here: finding fixes
-and counting events with the frozen detector (`store/`), and the statistics (`stats/rates.py`).
-
-In the loop: route -> (people ship a fix) -> **verify** -> back to cluster.
+Belongs here: which looks are due, the two windows of a look, and its verdict, as the daily asset asks for them. Does
+not belong here: the method that knows drift and delay (`fixes.py`), and the statistics (`stats/rates.py`).
 
 Both windows are seen with the same delay. Feedback comes late, so the last days of the window after the fix are not
 complete when it is looked at; the window before is therefore cut off in the same way: an event counts only if it was
@@ -30,6 +28,7 @@ from feedback_loop.records import (
     midnight,
 )
 from feedback_loop.stats.rates import RateRatio, dispersion, rate_ratio
+from feedback_loop.verify.policy import VerifyPolicy
 
 METHOD_VERSION = "exact-1"
 _SUPERSEDED = (
@@ -52,33 +51,6 @@ EXPOSURES = FrameShape(
     "exposures",
     {"date": UTC_TIME, "prompt_name": "str", "prompt_version": "str", "n_exposures": "float64"},
 )
-
-
-@dataclass(frozen=True)
-class VerifyPolicy:
-    """How much evidence a verdict needs.
-
-    Attributes:
-        looks: days after the fix at which it is judged.
-        confidences: of the interval at each look; early looks need more, for there are several of them.
-        bar: least reduction that is called effective, 0..1.
-        min_expected: affected sessions expected without the fix, over the dispersion; below it nothing is said.
-        min_baseline_days: days with exposures that the window before must have.
-    """
-
-    looks: tuple[int, ...] = (14, 21, 28, 42)
-    confidences: tuple[float, ...] = (0.99, 0.99, 0.99, 0.95)
-    bar: float = 0.30
-    min_expected: float = 5.0
-    min_baseline_days: int = 7
-
-    def __post_init__(self) -> None:
-        if not self.looks or list(self.looks) != sorted({*self.looks}) or self.looks[0] < 1:
-            raise ValueError(f"looks are days after the fix, rising, at least one; got {self.looks}")
-        if len(self.confidences) != len(self.looks) or not all(0.5 <= c < 1 for c in self.confidences):
-            raise ValueError(f"confidences are one per look, each in [0.5, 1); got {self.confidences}")
-        if not 0 < self.bar < 1 or self.min_expected <= 0 or self.min_baseline_days < 1:
-            raise ValueError("bar lies in (0, 1), min_expected is above 0 and min_baseline_days at least 1")
 
 
 @dataclass(frozen=True)
@@ -196,7 +168,7 @@ def verify_look(
         is_last = look.day == policy.looks[-1] and not look.is_superseded
         verdict: Verdict = "not_shown" if is_last and after.exposures > 0 and before.exposures > 0 else "pending"
         return _verification(look, verdict, blocked, before, after, policy)
-    confidence = dict(zip(policy.looks, policy.confidences, strict=True))[look.day]
+    confidence = policy.confidence_at(look.day)
     ratio = rate_ratio(after.affected, after.exposures, before.affected, before.exposures, confidence, spread)
     verdict, reason = _decide(look, ratio, confidence, policy)
     return _verification(look, verdict, reason, before, after, policy, ratio, confidence, spread)

@@ -1,0 +1,129 @@
+"""Prospects: what `counterfactual.Cut` will be able to show of a drifting pattern, and when.
+
+Belongs here: the power of that comparison before it is made. Does not belong here: the exact test's power
+(`planning.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from feedback_loop.stats.counterfactual import Cut, Expectation, History, expect
+from feedback_loop.stats.drift import DriftGrid
+
+Floats = NDArray[np.float64]
+
+_STEPS = 25
+_SLICES = 60
+BAR = 0.30
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known before a fix is shipped.
+
+    Attributes:
+        per_week: affected sessions a week without a fix.
+        dispersion: variance over mean of a week's count given its rate.
+        grid: drifts with their weight for this pattern.
+        weeks: of history.
+        hold_back: share of sessions that stays on the old version, 0..1.
+        bar: least reduction that counts as effective.
+    """
+
+    per_week: float
+    dispersion: float
+    grid: DriftGrid
+    weeks: int = 8
+    hold_back: float = 0.0
+    bar: float = BAR
+
+    def __post_init__(self) -> None:
+        if not (self.per_week > 0 and self.dispersion > 0 and self.weeks >= 1 and 0 <= self.hold_back < 1):
+            raise ValueError("a plan needs counts and dispersion above 0, a week of history, hold_back in [0, 1)")
+
+
+def power(plan: Plan, cut: float, days: int, confidence: float) -> float:
+    """Chance that a true cut is called effective after so many days: significant, and at least the bar.
+
+    The expectation of an even history gives the largest count that is called effective; its chance is averaged over
+    what the rate may do meanwhile (the same expectation as truth) and over-dispersed Poisson counts.
+
+    Args:
+        plan: what is known.
+        cut: true reduction, 0..1.
+        days: after day 0; whole weeks count, a part of one is left out.
+        confidence: of the interval that must exclude 0.
+    """
+    expected = _even(plan, max(days // 7, 1))
+    most = _largest(plan, expected, confidence)
+    if most < 0:
+        return 0.0
+    chances = (np.arange(_SLICES) + 0.5) / _SLICES
+    rates = stats.gamma.ppf(chances[:, None], expected.shape, scale=expected.mean / expected.shape)
+    mean = rates * (1 - cut) / plan.dispersion
+    called = stats.gamma.sf(mean, most / plan.dispersion + 1)  # P(Poisson <= n) at real n
+    return float((called * expected.weight).sum() / _SLICES)
+
+
+def smallest_cut(plan: Plan, days: int, confidence: float, wanted: float = 0.8) -> float | None:
+    """Smallest true cut that is called effective with the wanted chance; None: not even all of it would be."""
+    if power(plan, 1.0, days, confidence) < wanted:
+        return None
+    low, high = 0.0, 1.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if power(plan, middle, days, confidence) >= wanted else (middle, high)
+    return high
+
+
+def days_to_decision(plan: Plan, cut: float, looks: Sequence[tuple[int, float]], wanted: float = 0.8) -> int | None:
+    """First look at which a true cut is called effective with the wanted chance, by that look alone; None: at none.
+
+    Args:
+        plan: what is known.
+        cut: true reduction.
+        looks: day and confidence of each, in order.
+        wanted: chance, in (0, 1).
+    """
+    return next((day for day, confidence in looks if power(plan, cut, day, confidence) >= wanted), None)
+
+
+def gain_of_hold_back(plan: Plan, days: int, confidence: float, share: float) -> tuple[float | None, float | None]:
+    """Smallest cut that is seen without a hold-back and with one."""
+    without, with_it = (replace(plan, hold_back=h) for h in (0.0, share))
+    return smallest_cut(without, days, confidence), smallest_cut(with_it, days, confidence)
+
+
+def _even(plan: Plan, after: int) -> Expectation:
+    """Expectation from an even history; exposures are one a week."""
+    weeks = plan.weeks + after
+    is_after = np.arange(weeks) >= plan.weeks
+    old = np.where(is_after, plan.hold_back, 1.0)
+    new = np.where(is_after, 1 - plan.hold_back, 0.0)
+    history = History(
+        count=plan.per_week * old,
+        exposures=old,
+        target=new,
+        noise=np.full(weeks, plan.dispersion),
+        shared=np.zeros(weeks),
+        old_days=np.repeat(old[:, None] / 7, 7, axis=1),
+        new_days=np.repeat(new[:, None] / 7, 7, axis=1),
+    )
+    return expect(history, plan.grid, learns=False)
+
+
+def _largest(plan: Plan, expected: Expectation, confidence: float) -> float:
+    """Largest count, in steps of one, that is significant and under the bar; -1 where none is."""
+    low, high = -1, int(expected.count * (1 - plan.bar))
+    tail = (1 + confidence) / 2
+    while low < high:
+        middle = -(-(low + high) // 2)
+        if float(Cut(float(middle), plan.dispersion, expected).chance_at_most(1.0)) >= tail:
+            low = middle
+        else:
+            high = middle - 1
+    return float(low)

@@ -1,0 +1,162 @@
+"""What must be true beside the numbers for a verdict to stand.
+
+Belongs here: frozen detector versions, blind audits of detection, sample ratio of roll-outs, placebo error rates, each
+as a row of `GUARDS`. Does not belong here: guards that the numbers themselves answer (`decide.py`).
+
+A blocking guard makes the verdict pending. Evidence that is missing blocks nothing: it is said, and a verdict is then
+not acted on without a person.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from feedback_loop.records import FrameShape
+
+GUARDS = FrameShape("guards", {"fix_id": "str", "guard": "str", "is_blocking": "bool", "reason": "str"})
+
+DETECTORS = FrameShape(
+    "detectors",  # one row per fix and version that counted any part of its windows
+    {"fix_id": "str", "detector_version": "str"},
+)
+
+AUDITS = FrameShape(
+    "audits",  # one row per fix and side: sessions labelled blind to pattern and date
+    {
+        "fix_id": "str",
+        "side": "str",  # before | after
+        "n_true": "float64",  # labelled as the pattern
+        "n_found": "float64",  # of them, those that the detector found
+        "n_detected": "float64",  # found by the detector among all labelled
+    },
+)
+
+ARRIVALS = FrameShape(
+    "arrivals",  # one row per fix and arm while both are served
+    {
+        "fix_id": "str",
+        "arm": "str",
+        "n_users": "float64",  # distinct units of assignment seen
+        "share": "float64",  # planned, 0..1
+    },
+)
+
+
+@dataclass(frozen=True)
+class GuardPolicy:
+    """When a guard blocks.
+
+    Attributes:
+        srm_p: chance below which the arms' sizes do not fit the plan.
+        min_ratio, max_ratio: of recall and precision after over before.
+        min_audited: true members labelled on each side; with fewer the audit says nothing.
+        max_placebo: false-effective rate of placebo fixes above which nothing is closed by itself.
+    """
+
+    srm_p: float = 0.001
+    min_ratio: float = 0.9
+    max_ratio: float = 1.1
+    min_audited: int = 30
+    max_placebo: float = 0.05
+
+
+_Row = tuple[str, bool, str]
+
+
+def check_guards(
+    fixes: pd.DataFrame,
+    *,
+    detectors: pd.DataFrame | None = None,
+    audits: pd.DataFrame | None = None,
+    arrivals: pd.DataFrame | None = None,
+    placebo: float | None = None,
+    policy: GuardPolicy = GuardPolicy(),
+) -> pd.DataFrame:
+    """Guards of fixes from evidence beside the counts.
+
+    Args:
+        fixes: with fix_id.
+        detectors: frame `DETECTORS`; None: not checked here.
+        audits: frame `AUDITS`; a fix without a row has no audit, which is said and blocks nothing.
+        arrivals: frame `ARRIVALS`; None or no row: the roll-out was not split.
+        placebo: share of placebo fixes that were called effective; None: not known yet.
+        policy: limits.
+
+    Returns:
+        Frame `GUARDS`: only what blocks or must be said.
+
+    Raises:
+        ValueError: a frame lacks a declared column.
+    """
+    found = {
+        name: _by_fix(shape, frame)
+        for name, shape, frame in (
+            ("detectors", DETECTORS, detectors),
+            ("audits", AUDITS, audits),
+            ("arrivals", ARRIVALS, arrivals),
+        )
+    }
+    rows = [
+        (fix_id, *row)
+        for fix_id in dict.fromkeys(fixes["fix_id"].astype(str))
+        for row in (
+            *_detectors(found["detectors"].get(fix_id)),
+            *_audit(found["audits"].get(fix_id), policy),
+            *_arrivals(found["arrivals"].get(fix_id), policy),
+            *_placebo(placebo, policy),
+        )
+    ]
+    return GUARDS.check(pd.DataFrame(rows, columns=list(GUARDS.columns)))
+
+
+def may_close(guards: pd.DataFrame, fix_id: str) -> bool:
+    """Whether a verdict may be acted on by itself: no guard of the fix has anything to say."""
+    return not (guards["fix_id"] == fix_id).any()
+
+
+def _by_fix(shape: FrameShape, frame: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    return {} if frame is None else {str(key): rows for key, rows in shape.check(frame).groupby("fix_id")}
+
+
+def _detectors(rows: pd.DataFrame | None) -> Iterator[_Row]:
+    versions = sorted(set(rows["detector_version"])) if rows is not None else []
+    if len(versions) > 1:
+        yield "detector", True, f"counted with different detectors ({', '.join(versions)}), so nothing can be compared"
+
+
+def _audit(rows: pd.DataFrame | None, policy: GuardPolicy) -> Iterator[_Row]:
+    sides = {str(side): part.sum(numeric_only=True) for side, part in rows.groupby("side")} if rows is not None else {}
+    if {"before", "after"} - set(sides) or any(s["n_true"] < policy.min_audited for s in sides.values()):
+        yield "audit", False, "the detector was not audited on both sides, so nothing is closed by itself"
+        return
+    for name, below in (("recall", "n_true"), ("precision", "n_detected")):
+        before, after = (_share(sides[side], below) for side in ("before", "after"))
+        ratio = after / before if before > 0 else np.nan
+        if not policy.min_ratio <= ratio <= policy.max_ratio:
+            yield "audit", True, f"the detector's {name} went from {before:.0%} to {after:.0%}"
+
+
+def _share(side: "pd.Series[Any]", below: str) -> float:
+    return float(side["n_found"] / side[below]) if side[below] > 0 else 0.0
+
+
+def _arrivals(rows: pd.DataFrame | None, policy: GuardPolicy) -> Iterator[_Row]:
+    """Chi-square test of the arms' sizes (Fabijan et al., KDD 2019) on the units of assignment."""
+    if rows is None or len(rows) < 2 or rows["n_users"].sum() <= 0:
+        return
+    planned = rows["share"].to_numpy() / rows["share"].sum() * rows["n_users"].sum()
+    p = float(stats.chisquare(rows["n_users"].to_numpy(), planned).pvalue) if (planned > 0).all() else 0.0
+    if p < policy.srm_p:
+        seen = " : ".join(f"{n:,.0f}" for n in rows["n_users"])
+        yield "srm", True, f"the arms' sizes ({seen} users) do not fit the planned shares (p = {p:.1g})"
+
+
+def _placebo(rate: float | None, policy: GuardPolicy) -> Iterator[_Row]:
+    if rate is None:
+        yield "placebo", False, "the error rate of placebo fixes is not known yet, so nothing is closed by itself"
+    elif rate > policy.max_placebo:
+        yield "placebo", False, f"{rate:.0%} of placebo fixes were called effective, so nothing is closed by itself"

@@ -1,0 +1,67 @@
+"""Guards from evidence beside the counts."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from feedback_loop.verify import GUARDS, GuardPolicy, check_guards, may_close
+
+FIXES = pd.DataFrame({"fix_id": ["f1", "f1", "f2"]})  # a ramp and another
+
+
+def audit(true: tuple[float, float] = (100, 100), found: tuple[float, float] = (90, 90), fix_id: str = "f1") -> Any:
+    rows = [(fix_id, side, true[k], found[k], found[k] + 5) for k, side in enumerate(("before", "after"))]
+    return pd.DataFrame(rows, columns=["fix_id", "side", "n_true", "n_found", "n_detected"])
+
+
+def of(guards: pd.DataFrame, fix_id: str, guard: str) -> list[bool]:
+    rows = guards[(guards["fix_id"] == fix_id) & (guards["guard"] == guard)]
+    return [bool(value) for value in rows["is_blocking"]]
+
+
+def test_what_is_missing_is_said_and_blocks_nothing() -> None:
+    guards = check_guards(FIXES)
+    assert list(guards.columns) == list(GUARDS.columns)
+    assert guards.groupby("fix_id").size().tolist() == [2, 2]
+    assert not guards["is_blocking"].any()
+    assert not may_close(guards, "f1")
+
+
+def test_everything_in_order_says_nothing() -> None:
+    guards = check_guards(FIXES, audits=pd.concat([audit(), audit(fix_id="f2")]), placebo=0.02)
+    assert guards.empty
+    assert list(guards.columns) == list(GUARDS.columns)
+    assert may_close(guards, "f1")
+
+
+def test_two_detectors_block() -> None:
+    detectors = pd.DataFrame({"fix_id": ["f1", "f1", "f2"], "detector_version": ["a", "b", "a"]})
+    guards = check_guards(FIXES, detectors=detectors)
+    assert of(guards, "f1", "detector") == [True]
+    assert of(guards, "f2", "detector") == []
+
+
+def test_a_detector_that_finds_less_blocks_and_a_small_audit_says_nothing() -> None:
+    assert of(check_guards(FIXES, audits=audit(found=(90, 60))), "f1", "audit") == [True]  # recall .90 -> .60
+    assert of(check_guards(FIXES, audits=audit(found=(90, 85))), "f1", "audit") == []
+    assert of(check_guards(FIXES, audits=audit((100, 10), (90, 4))), "f1", "audit") == [False]
+    assert of(check_guards(FIXES, audits=audit((100, 100), (0, 0))), "f1", "audit") == [True, True]
+
+
+@pytest.mark.parametrize(("users", "blocked"), [((5000, 5000), []), ((5100, 4900), []), ((5400, 4600), [True])])
+def test_arms_that_do_not_fit_the_plan_block(users: tuple[int, int], blocked: list[bool]) -> None:
+    arms = {"fix_id": "f1", "arm": ["old", "new"], "n_users": users, "share": [0.5, 0.5]}
+    assert of(check_guards(FIXES, arrivals=pd.DataFrame(arms)), "f1", "srm") == blocked
+
+
+def test_an_arm_that_was_not_planned_blocks_and_a_single_one_does_not() -> None:
+    arms = pd.DataFrame({"fix_id": "f1", "arm": ["old", "new"], "n_users": [10, 90], "share": [0.0, 1.0]})
+    assert of(check_guards(FIXES, arrivals=arms), "f1", "srm") == [True]
+    assert of(check_guards(FIXES, arrivals=arms[1:]), "f1", "srm") == []
+
+
+def test_a_high_placebo_rate_is_said() -> None:
+    guards = check_guards(FIXES, placebo=0.08, policy=GuardPolicy(max_placebo=0.05))
+    assert of(guards, "f1", "placebo") == [False]
+    assert "8% of placebo fixes" in guards["reason"].str.cat()
