@@ -128,7 +128,7 @@ def _style_trend(axes: Axes, every: Sequence[date], deployed_on: Sequence[date],
     axes.set_xlim(_day(first) - 1, _day(last) + 1)
     axes.set_ylim(0, top)
     years = f"{first:%Y}" if first.year == last.year else f"{first:%Y} to {last:%Y}"
-    axes.set_xlabel(f"week that starts on Monday, {years}")
+    axes.set_xlabel(f"week beginning ({years})")
     axes.set_ylabel("affected sessions per 1,000")
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
