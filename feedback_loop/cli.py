@@ -227,7 +227,7 @@ def verify(as_of: datetime | None) -> None:
 @click.argument("more_tickets", nargs=-1, metavar="")
 @click.option("--fixes", multiple=True, required=True, metavar="TICKET...", help="Tickets or patterns it is to fix.")
 @click.option("--at", type=Time(), help="When it was deployed; default: now.")
-@click.option("--application", help="Default: that of the first ticket.")
+@click.option("--application", help="Default: that of the first ticket or pattern.")
 @click.option("--prompt-name", help="Of the version, where an application has several prompts.")
 @click.option("--share", default=1.0, show_default=True, help="Share of the traffic, above 0 up to 1.")
 @click.option("--rationale", help="Why this should help.")
@@ -248,12 +248,12 @@ def deployed(
     """  # noqa: D301 (click's mark for lines that are kept)
     from feedback_loop.intake.deployments import record_deployment
     from feedback_loop.intake.identity import load_hash_key
-    from feedback_loop.store import tickets as ledger
+    from feedback_loop.store.decisions import applications_of
     from feedback_loop.store.engine import open_database
 
     environment, names = read_environment(), (*fixes, *more_tickets)
     with open_database(environment) as engine, engine.begin() as conn:
-        known = ledger.applications_by_key(conn)
+        known = applications_of(conn, names, application)
         name = record_deployment(
             conn,
             hash_key=load_hash_key(environment),
@@ -267,7 +267,7 @@ def deployed(
         )
     click.echo(f"recorded {name}")
     for unknown in (n for n in names if n not in known):
-        click.secho(f"no ticket {unknown} yet: kept, and used when there is one", fg="yellow", err=True)
+        click.secho(f"no ticket or pattern {unknown} yet: kept, and used when there is one", fg="yellow", err=True)
 
 
 cli.add_command(patterns)

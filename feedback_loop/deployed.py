@@ -146,21 +146,6 @@ def _entered(state: TrackerState, policy: DeployedPolicy) -> StatusChange | None
     return entered
 
 
-def left_done_at(changes: Sequence[StatusChange], done_name: str | None, policy: DeployedPolicy) -> datetime | None:
-    """When a ticket that is open now was last led out of a status that counted as done; None without a history.
-
-    A history has names only. Where none is known to have counted as done, its newest change stands for it.
-
-    Args:
-        changes: of its status, in any order.
-        done_name: the status in which the ticket was seen done.
-        policy: which statuses mean deployed, and so done too.
-    """
-    done = {name.strip().casefold() for name in (done_name, *policy.deployed_statuses) if done_name and name}
-    out = [c.at for c in changes if c.before.strip().casefold() in done and c.after.strip().casefold() not in done]
-    return max(out or [c.at for c in changes], default=None)
-
-
 def reconcile_fixes(
     known: Sequence[Fix],
     found: DeployedAt | None,

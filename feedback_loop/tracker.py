@@ -42,6 +42,8 @@ class Ticket:
     created_at: datetime
     detector_version: str
     issue_id: str | None = None  # the tracker's own id, which never changes
+    duplicate_of: str | None = None  # key of the ticket that people say it duplicates
+    is_set_by_people: bool = False  # people gave it the status that it has, and no verdict closes it
 
     @property
     def ref(self) -> "TicketRef | None":
@@ -122,6 +124,8 @@ class TrackerState:
         changes: of its status, oldest first.
         resolved_at: when its resolution was set.
         done_since: when its status last came to count as done.
+        left_done_at: when its status last ceased to count as done.
+        is_set_by_people: people gave it the status that it has, and do not wait there for a verdict.
     """
 
     ticket_key: str
@@ -134,6 +138,8 @@ class TrackerState:
     changes: tuple[StatusChange, ...] = ()
     resolved_at: datetime | None = None
     done_since: datetime | None = None
+    left_done_at: datetime | None = None
+    is_set_by_people: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -175,7 +181,7 @@ class Tracker(Protocol):
     def apply(self, ref: TicketRef, event: TicketEvent, attachments: Sequence[Attachment] = ()) -> Applied:
         """Comment, then reopen or close, then attach; an event that is already there changes nothing.
 
-        What people ended otherwise, or did already, is commented on only.
+        What people ended otherwise, did already or work on is commented on only.
         """
         ...
 

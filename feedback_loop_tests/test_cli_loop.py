@@ -63,7 +63,7 @@ def shop(admin: Engine) -> Iterator[Path]:
         (directory / "run.log").write_text(log, encoding="utf-8")
         keys = [t["ticket_key"] for t in listing(directory, "tickets")]
         shipped = ("v2", "--fixes", *keys, "FL-99", "--at", f"{W3}T00:00:00Z", "--prompt-name", "support")
-        assert "no ticket FL-99 yet" in succeed(call(directory, "deployed", *shipped)).stderr
+        assert "no ticket or pattern FL-99 yet" in succeed(call(directory, "deployed", *shipped)).stderr
         fixed = [r for w in (W3, W4) for r in traffic(w, per_day=60, failures={"link": 6}, prompt_version="v2")]
         write(directory / "new.jsonl", fixed)
         succeed(call(directory, "import", "new.jsonl"))

@@ -14,7 +14,8 @@ from feedback_loop.environment import Environment
 from feedback_loop.store import tickets as ledger
 from feedback_loop.testing.jira_emulator import JiraEmulator
 from feedback_loop.tracker import TicketRef
-from feedback_loop_tests.factories import rows
+from feedback_loop_tests.factories import W1, rows
+from feedback_loop_tests.store.test_patterns import save, state
 from feedback_loop_tests.store.test_tickets import ticket
 
 Call = Callable[..., Result]
@@ -78,6 +79,23 @@ def test_an_old_key_is_known_where_a_fix_is_recorded(call: Call, engine: Engine)
     result = call("deployed", "v2", "--fixes", "SHOP-7", "--at", "2026-02-03T10:00:00Z")
     assert (result.exit_code, result.stderr) == (0, "")
     assert [(row["application"], row["fixes"]) for row in rows(engine, "deployments")] == [("shop", ["SHOP-7"])]
+
+
+def test_a_pattern_is_enough_where_a_fix_is_recorded_and_says_its_application(call: Call, engine: Engine) -> None:
+    with engine.begin() as conn:
+        save(conn, W1, state("p1"))
+    result = call("deployed", "v2", "--fixes", "p1", "--at", "2026-02-03T10:00:00Z")
+    assert (result.exit_code, result.stderr) == (0, "")
+    with engine.begin() as conn:
+        save(conn, W1, state("p1"), application="other")
+    unclear = call("deployed", "v3", "--fixes", "p1", "--at", "2026-02-04T10:00:00Z")
+    assert (unclear.exit_code, "several applications (other, shop)" in unclear.stderr) == (1, True)
+    said = call("deployed", "v3", "--fixes", "p1", "--at", "2026-02-04T10:00:00Z", "--application", "other")
+    assert (said.exit_code, said.stderr) == (0, "")
+    assert {(row["application"], row["prompt_version"]) for row in rows(engine, "deployments")} == {
+        ("shop", "v2"),
+        ("other", "v3"),
+    }
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from feedback_loop.deployed import (
     DeployedAt,
     DeployedPolicy,
     FixChange,
-    left_done_at,
     reconcile_fixes,
     resolve_deployed_at,
 )
@@ -137,27 +136,6 @@ def test_the_deployed_status_counts_unless_it_was_left_again(
     found = resolve_deployed_at(state(changes=changes[::-1], done_since=since), AS_OF, POLICY)
     by_status = None if found is None or not found.origin.startswith("status ") else found.at
     assert by_status == (None if entered is None else at(entered))
-
-
-@pytest.mark.parametrize(
-    ("path", "done_name", "left"),
-    [
-        ([], "Done", None),
-        (["Done", "To Do"], "Done", 2),
-        (["Done", "To Do", "In Progress"], "Done", 2),
-        (["Done", "To Do", "Done", "In Progress", "Review"], "Done", 4),
-        (["Done", "Released", "To Do", "In Progress"], "done", 3),  # what means deployed counts as done
-        (["Closed", "To Do"], "Done", 2),  # the name was changed meanwhile
-        (["Done", "To Do"], None, 2),
-        (["Released", "To Do", "Closed", "In Progress"], None, 4),
-    ],
-)
-def test_a_ticket_that_is_open_left_done_when_its_history_says(
-    path: list[str], done_name: str | None, left: int | None
-) -> None:
-    steps = zip(["Open", *path[:-1]], path, strict=True) if path else ()
-    changes = [StatusChange(at(day), before, after) for day, (before, after) in enumerate(steps, start=1)]
-    assert left_done_at(changes[::-1], done_name, POLICY) == (None if left is None else at(left))
 
 
 def test_a_status_is_named() -> None:

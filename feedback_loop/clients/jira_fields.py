@@ -142,6 +142,8 @@ def read_state(
         changes=tuple(move.change for move in moves),
         resolved_at=_optional_time(fields.get("resolutiondate")),
         done_since=_done_since(fields, moves) if is_done else None,
+        left_done_at=next((move.change.at for move in reversed(moves) if move.was_done and not move.is_done), None),
+        is_set_by_people=is_set_by_people(status["name"], moves, account, policy),
     )
 
 
@@ -163,14 +165,25 @@ class Move:
 def read_moves(histories: Sequence[Mapping[str, Any]], categories: Mapping[str, str]) -> list[Move]:
     """The changes of status in a changelog, oldest first."""
     moves = []
-    for history in histories:
+    for history in sorted(histories, key=_when):
         for item in history["items"]:
             if item["field"] == "status" and item.get("fieldtype") != "custom":
                 change = StatusChange(read_time(history["created"]), str(item["fromString"]), str(item["toString"]))
                 before, after = categories.get(str(item["from"])), categories.get(str(item["to"]))
                 author = account_id(history.get("author"))
                 moves.append(Move(change, author, was_done=before == "done", is_done=after == "done"))
-    return sorted(moves, key=lambda move: move.change.at)
+    return moves
+
+
+def _when(history: Mapping[str, Any]) -> tuple[datetime, int]:
+    """Time and number of a change: rules of a Jira make several in one moment, and it may tell the newest first."""
+    number = str(history.get("id", ""))
+    return read_time(history["created"]), int(number) if number.isdecimal() else 0
+
+
+def is_set_by_people(status_name: str, moves: Sequence[Move], account: str, policy: JiraPolicy) -> bool:
+    """Whether an issue has its status from people, and does not wait there for a verdict."""
+    return bool(moves) and moves[-1].author != account and not policy.awaits_verdict(status_name)
 
 
 def read_time(value: object) -> datetime:

@@ -26,6 +26,8 @@ class JiraPolicy:
         wont_do, duplicate, cancelled: resolutions (or statuses) that mean no fix was shipped.
         close_statuses, reopen_statuses: preferred where several transitions would do, best first.
         close_resolutions: preferred where a transition asks for one, best first.
+        verdict_statuses: not done yet, in which people leave an issue until its verdict: an effective one closes it
+            from there, and from no other status that people gave it.
         link_type: name of the link between an issue and the one that it duplicates.
         quiet_minutes: before an issue whose making is in doubt may be made again.
         connect_timeout_s, read_timeout_s: of every single request.
@@ -50,6 +52,13 @@ class JiraPolicy:
     close_statuses: tuple[str, ...] = ("Done", "Closed", "Resolved")
     close_resolutions: tuple[str, ...] = ("Done", "Fixed", "Resolved")
     reopen_statuses: tuple[str, ...] = ("Reopened", "To Do", "Open", "Backlog")
+    verdict_statuses: tuple[str, ...] = (
+        "Released",
+        "Deployed",
+        "Verifying",
+        "In Verification",
+        "Ready for Verification",
+    )
     link_type: str = "Duplicate"
     quiet_minutes: float = 15
     connect_timeout_s: float = 3.05
@@ -75,6 +84,10 @@ class JiraPolicy:
             "cancelled": self.cancelled,
         }
         return next((status for status, known in meanings.items() if said & set(map(plain_name, known))), "done")
+
+    def awaits_verdict(self, status_name: str) -> bool:
+        """Whether people leave an issue in this status until its verdict."""
+        return plain_name(status_name) in map(plain_name, self.verdict_statuses)
 
 
 def plain_name(name: str) -> str:

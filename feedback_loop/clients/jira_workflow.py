@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from feedback_loop.clients.jira_fields import Move
+from feedback_loop.clients.jira_fields import Move, is_set_by_people
 from feedback_loop.clients.jira_policy import JiraPolicy, plain_name
 from feedback_loop.errors import TicketRefused
 
@@ -24,7 +24,7 @@ def is_moved(
 ) -> bool | None:
     """Whether the loop has closed or reopened an issue, as it said at `said_at`; None where that is still to be done.
 
-    False where it is not to be done: people did it, undid it, or ended the issue otherwise, which stays.
+    False where it is not to be done: people did it, undid it, ended the issue otherwise or work on it, which stays.
 
     Args:
         fields: `status` and `resolution`.
@@ -40,8 +40,10 @@ def is_moved(
         return is_told and there[-1].author == account
     if is_told:
         return False
-    resolution = (fields.get("resolution") or {}).get("name")
-    return None if closes or policy.meaning(resolution, fields["status"]["name"]) == "done" else False
+    name, resolution = fields["status"]["name"], (fields.get("resolution") or {}).get("name")
+    if closes:
+        return False if is_set_by_people(name, moves, account, policy) else None
+    return None if policy.meaning(resolution, name) == "done" else False
 
 
 def choose_transition(

@@ -29,6 +29,8 @@ RELEASED = "released"
 _HEAD = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _STATUS_AFTER: dict[str, TicketStatus] = {"reopen": "reopened", "close": "closed"}
 _DECIDED = ("wont_do", "duplicate", "cancelled")  # by people
+_KEPT_BY = {"reopened": _DECIDED, "closed": (*_DECIDED, "done", "closed")}
+"""What a status does not take the place of."""
 _STATUSES: tuple[TicketStatus, ...] = (
     "waiting",
     "planned",
@@ -61,7 +63,8 @@ class LocalTracker:
         """Its file, where there is one.
 
         Raises:
-            TicketRefused: a file of that number belongs to another pattern, so it is some other database's.
+            TicketRefused: a file of that number belongs to another pattern, so it is some other database's; or it
+                cannot be read.
         """
         key = f"{self.prefix}-{ticket.ticket_number}"
         path = self._path(key)
@@ -112,20 +115,18 @@ class LocalTracker:
         """Add an event to the history, with its pictures, and set the status it brings; people's decisions stay.
 
         Raises:
-            TicketRefused: the file is gone.
+            TicketRefused: the file is gone, or cannot be read.
         """
         path = self._path(ref.ticket_key)
         if not path.exists():
             raise TicketRefused(f"ticket {ref.ticket_key} has no file {path}; it was deleted or moved")
         marker = f"<!-- event {event.event_key} -->"
-        text = path.read_text(encoding="utf-8")
-        head = self._read_head(path)
+        head, text = self._read_head(path), self._read(path)
         status = _STATUS_AFTER.get(event.kind)
         if marker in text:
             return Applied(is_moved=status is not None and head.get("status") == status)
-        is_moved = status == "closed" or (status == "reopened" and head.get("status") not in _DECIDED)
-        if is_moved:
-            head |= {"status": _STATUS_AFTER[event.kind], "resolved_at": ""}
+        if is_moved := status is not None and head.get("status") not in _KEPT_BY[status]:
+            head |= {"status": status} | ({"resolved_at": ""} if status == "reopened" else {})
         pictures = "".join(f"\n![Trend](<{self._picture(ref, picture).name}>)\n" for picture in attachments)
         said = f"{marker}\n**{event.occurred_at:%Y-%m-%d}** {markdown.render(event.body)}\n{pictures}"
         self._write(path, head, f"{_HEAD.sub('', text)}\n{said}")
@@ -148,6 +149,7 @@ class LocalTracker:
 
         Raises:
             InputError: a person wrote a status or time that means nothing; says which file and line.
+            TicketRefused: it cannot be read.
         """
         path = self._path(ref.ticket_key)
         if not path.exists():
@@ -194,10 +196,16 @@ class LocalTracker:
     def _path(self, key: str) -> Path:
         return self.directory / f"{key}.md"
 
+    def _read(self, path: Path) -> str:
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise TicketRefused(f"{path} is not UTF-8 ({error}): save it as UTF-8") from error
+
     def _read_head(self, path: Path) -> dict[str, str]:
-        match = _HEAD.match(path.read_text(encoding="utf-8"))
+        match = _HEAD.match(self._read(path))
         if match is None:
-            raise InputError(f"{path}: the head between the two --- lines is gone; restore it")
+            raise TicketRefused(f"{path}: the head between the two --- lines is gone; restore it")
         pairs = (line.partition(":") for line in match.group(1).splitlines() if ":" in line)
         return {name.strip(): value.strip() for name, _, value in pairs}
 

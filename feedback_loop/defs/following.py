@@ -16,7 +16,6 @@ from feedback_loop.deployed import (
     MARKED_DONE,
     DeployedPolicy,
     FixChange,
-    left_done_at,
     reconcile_fixes,
     resolve_deployed_at,
 )
@@ -70,7 +69,7 @@ def follow_tickets(
         states = {key: _dated(state, done_at.get(key, as_of - _MOMENT)) for key, state in read.items()}
         tickets = [t for t in known_tickets if _key(t) in states]
         unfiled = [t for t in known_tickets if t.ref is None and t.status in _ENDED_WAITING]
-        reopened = {_key(t): _reopened_now(t, states[_key(t)], seen[_key(t)], as_of, policy) for t in tickets}
+        reopened = {_key(t): _reopened_now(t, states[_key(t)], seen[_key(t)], as_of) for t in tickets}
         with begin() as conn:
             current = [_store(conn, t, states[_key(t)], reopened[_key(t)], as_of, followed) for t in tickets]
             elsewhere = _answer(conn, [*current, *unfiled], states, tracker.name, as_of, followed)
@@ -182,14 +181,14 @@ def _dated(state: TrackerState | None, seen_at: datetime) -> TrackerState | None
 
 
 def _reopened_now(
-    ticket: Ticket, state: TrackerState | None, seen: ledger.LastSeen, as_of: datetime, policy: DeployedPolicy
+    ticket: Ticket, state: TrackerState | None, seen: ledger.LastSeen, as_of: datetime
 ) -> datetime | None:
     """When people reopened the ticket, if they did since it was read before. What the loop reopened is known so."""
     if state is None or ticket.status == "reopened" or status_now(ticket.status, state.status) != "reopened":
         return None
     was_gone = ticket.status == "gone"
     was_done = seen.resolution is not None if was_gone else ticket.status in _ENDED_BY_PEOPLE
-    left_at = left_done_at(state.changes, seen.status_name if was_done else None, policy)
+    left_at = state.left_done_at or max((change.at for change in state.changes), default=None)
     if not was_gone:
         return left_at or as_of
     is_new = left_at is not None and seen.fetched_at is not None and left_at > seen.fetched_at
@@ -210,10 +209,18 @@ def _store(
         ledger.move_ticket(conn, ticket, replace(ticket.ref, ticket_key=state.ticket_key))
         followed.moved.append((ticket.ticket_key or "", state.ticket_key))
         ticket = replace(ticket, ticket_key=state.ticket_key)
-    ledger.save_state(conn, ticket, state, status, as_of, reopened_at)
+    by_people = _is_set_by_people(ticket, state, status, is_reopened=reopened_at is not None)
+    ledger.save_state(conn, ticket, state, status, as_of, reopened_at, is_set_by_people=by_people)
     if status != ticket.status:
         followed.changed.append((ticket.ticket_key or "", ticket.status, status))
-    return replace(ticket, status=status)
+    return replace(ticket, status=status, is_set_by_people=by_people)
+
+
+def _is_set_by_people(ticket: Ticket, state: TrackerState | None, status: TicketStatus, *, is_reopened: bool) -> bool:
+    """Whether people gave it the status that it has; where the tracker does not tell, since they reopened it."""
+    if state is not None and state.is_set_by_people is not None:
+        return state.is_set_by_people
+    return is_reopened or (ticket.is_set_by_people and status in (ticket.status, "gone"))
 
 
 def _answer(

@@ -84,7 +84,7 @@ def draw_pictures(
     conn: Connection, ticket: Ticket, together: Sequence[str], event: TicketEvent | None = None
 ) -> Sequence[Attachment]:
     """The trend over the weeks that had ended when the ticket, or an event on it, came; with the deployments in it."""
-    if event is not None and not event.event_key.startswith(("verdict:", "numbers:")):
+    if event is not None and not event.event_key.startswith(("verdict:", "numbers:", "regression:")):
         return ()
     at = ticket.created_at if event is None else event.occurred_at
     week = monday_of(at.date()) - timedelta(weeks=1)

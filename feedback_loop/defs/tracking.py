@@ -18,6 +18,7 @@ from feedback_loop.route import (
     SILENT,
     UNJUDGED,
     HeldPattern,
+    Regression,
     Reopening,
     TicketDraft,
     TicketPlan,
@@ -25,6 +26,7 @@ from feedback_loop.route import (
     plan_deployed_comments,
     plan_duplicates,
     plan_progress_comments,
+    plan_regression_events,
     plan_tickets,
     plan_verdict_events,
 )
@@ -172,16 +174,18 @@ def plan_deployed(
         and ticket.status not in SILENT
     ]
     if new:
-        last = _last_deployed(conn, decided)
+        last = _last_told(conn, decided, "deployed:")
         plan_events(conn, plan_deployed_comments(new, first_look, as_of, last, field))
 
 
-def _last_deployed(conn: Connection, decided: Mapping[str, EffectiveDecisions]) -> dict[tuple[str, str], datetime]:
-    """(application, pattern that stays) -> when a fix was told last on one of its tickets."""
+def _last_told(
+    conn: Connection, decided: Mapping[str, EffectiveDecisions], start: str
+) -> dict[tuple[str, str], datetime]:
+    """(application, pattern that stays) -> when something under keys that start so was told last on its tickets."""
     return {
         (event.application, decided.get(event.application, UNDECIDED).stays(event.pattern_id)): event.occurred_at
         for event in ticket_events.load_events(conn)
-        if event.event_key.startswith("deployed:")
+        if event.event_key.startswith(start)
     }
 
 
@@ -208,6 +212,17 @@ def plan_verdicts(conn: Connection, as_of: datetime, policy: UpdatePolicy) -> No
     reopened = _reopenings(conn, speaking)
     events = plan_verdict_events(looks, names, speaking, shipped, as_of, policy, reopened)
     plan_events(conn, events, even_muted=True)
+
+
+def plan_regressions(conn: Connection, found: Sequence[Regression], as_of: datetime, policy: UpdatePolicy) -> None:
+    """Write down what regressions say on their tickets, and what they do to them; found again, they are not news."""
+    decided = decisions.load_effective(conn)
+    speaking = tickets_by_pattern(conn, decided)
+    names = {(p["application"], p["pattern_id"]): p["name"] for p in decisions.list_patterns(conn)}
+    shipped = join_fixes(fixes.load_fixes(conn, as_of), decided)
+    told = _last_told(conn, decided, "regression:")
+    reopened = _reopenings(conn, speaking)
+    plan_events(conn, plan_regression_events(found, names, speaking, shipped, as_of, policy, reopened, told))
 
 
 def _reopenings(conn: Connection, speaking: Mapping[tuple[str, str], Ticket]) -> dict[tuple[str, str], list[Reopening]]:

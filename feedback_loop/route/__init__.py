@@ -5,7 +5,7 @@
     facts       what a ticket is written from
     ticket      what a ticket says (with `words` and `visibility`: what numbers make in plain words)
     updates     what is said and done on it later: a fix, merges
-    verdicts    what a verdict says and does on it
+    verdicts    what a verdict or regression says and does on it
     numbers     what is said on it when its numbers change
     following   what people mean by how they end it
 
@@ -29,7 +29,15 @@ from feedback_loop.route.numbers import WeekNumbers, plan_progress_comments
 from feedback_loop.route.plan import HeldPattern, TicketDraft, TicketPlan, plan_tickets
 from feedback_loop.route.policy import ROUTES, RoutePolicy, RouteTarget
 from feedback_loop.route.updates import SILENT, UpdatePolicy, plan_deployed_comments, plan_duplicates
-from feedback_loop.route.verdicts import Reopening, plan_verdict_events, verdict_document, verdict_sentence
+from feedback_loop.route.verdicts import (
+    Regression,
+    Reopening,
+    plan_regression_events,
+    plan_verdict_events,
+    regression_sentence,
+    verdict_document,
+    verdict_sentence,
+)
 
 __all__ = [
     "ROUTES",
@@ -37,6 +45,7 @@ __all__ = [
     "UNJUDGED",
     "Answers",
     "HeldPattern",
+    "Regression",
     "Reopening",
     "RoutePolicy",
     "RouteTarget",
@@ -53,8 +62,10 @@ __all__ = [
     "plan_deployed_comments",
     "plan_duplicates",
     "plan_progress_comments",
+    "plan_regression_events",
     "plan_tickets",
     "plan_verdict_events",
+    "regression_sentence",
     "segments_of",
     "trend_of",
     "verdict_document",

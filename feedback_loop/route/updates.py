@@ -44,7 +44,7 @@ class UpdatePolicy:
         reopen_within_days: of the deployment; later the ticket stays as it is.
         reopen_every_days: a ticket is not reopened again within so many days.
         may_close: whether an effective fix closes its open ticket, and a merge the tickets that it makes duplicates,
-            whoever works on them; else the comment only says so.
+            unless people set their status; else the comment only says so.
     """
 
     min_events: int = 20
@@ -135,9 +135,9 @@ def plan_duplicates(
             said = (
                 f"Duplicate of {main.ticket_key}. Their patterns were merged: what comes is counted and judged there."
             )
-            is_left = ticket.status in ENDED_BY_PEOPLE or not may_close
+            is_left = ticket.status in ENDED_BY_PEOPLE or ticket.is_set_by_people or not may_close
             kind: Literal["comment", "close"] = "comment" if is_left else "close"
-            if ticket.status in ("open", "reopened") and not may_close:
+            if ticket.status in ("open", "reopened") and is_left:
                 said += " Close this ticket if you agree."
             event_key = f"duplicate:{key}"
             events.append(TicketEvent(ticket.application, ticket.pattern_id, event_key, kind, plain(said), at))

@@ -1,26 +1,27 @@
-"""Verdicts on tickets: what they say, what they do, and what they leave to people.
+"""Verdicts and regressions on tickets: what they say, what they do, and what they leave to people.
 
 A verdict is told whatever it is; whether the ticket also changes is decided apart, by `UpdatePolicy` and by what people
-did. A pattern that comes back after an effective fix is not told here yet: that is a plan of its own, beside
-`plan_verdict_events`.
+did. A regression, a pattern that is back after an effective fix, is told once in a while and never by a single match.
 
-Belongs here: the words of a verdict on a ticket, and whether it closes or reopens it. Does not belong here: the verdict
-itself (`verify.py`), and carrying it out (`defs/filing.py`).
+Belongs here: the words of a verdict or regression on a ticket, and whether it closes or reopens it. Does not belong
+here: the verdict and the test themselves (`verify`), and carrying it out (`defs/filing.py`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from math import inf
 from typing import Literal
 
 from feedback_loop.documents import Document, Paragraph, Text
 from feedback_loop.records import NOT_REDUCED, Fix, Verification
+from feedback_loop.redaction import visible
 from feedback_loop.route import words
 from feedback_loop.route.updates import ENDED_BY_PEOPLE, SILENT, Key, UpdatePolicy
 from feedback_loop.tracker import Ticket, TicketEvent
 
 _Step = tuple[Literal["comment", "reopen", "close"], str]
+_MAX_KEY = 80  # characters
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def plan_verdict_events(
     """What a verdict does to its ticket: a comment, and where it may, reopening or closing.
 
     Not reduced reopens: within some weeks of the deployment, not twice in a short time, not where a later fix is to be
-    judged, and never what people ended otherwise. Effective closes, unless people reopened the ticket since. A partial
+    judged, and never what people ended otherwise. Effective closes, unless people set the ticket's status. A partial
     reduction leaves the ticket as it is: a person decides whether it is enough.
 
     Args:
@@ -64,7 +65,9 @@ def plan_verdict_events(
             continue
         # What the loop did from this look on, it did for it or after it: a plan made again is the same.
         before = [r for r in (reopened or {}).get(key, ()) if r.by_people or r.at < v.as_of]
-        history = _history(v, fixes, [*before, *made.get(key, [])])
+        # Of a fix that was withdrawn since, the deployment is known to the day.
+        about = (key, v.fix_id, v.as_of - timedelta(days=v.look_day))
+        history = _history(*about, fixes, [*before, *made.get(key, [])])
         kind, after = _next_step(v, ticket, history, as_of, policy)
         if kind == "reopen":
             made.setdefault(key, []).append(Reopening(v.as_of, by_people=False))
@@ -84,10 +87,12 @@ class _History:
     by_people_at: datetime | None  # since the deployment
 
 
-def _history(v: Verification, fixes: Sequence[Fix], reopenings: Sequence[Reopening]) -> _History:
-    of_pattern = [f for f in fixes if (f.application, f.pattern_id) == (v.application, v.pattern_id)]
-    own = (f.deployed_at for f in of_pattern if f.fix_id == v.fix_id)
-    deployed_at = next(own, v.as_of - timedelta(days=v.look_day))  # of one that was withdrawn since: to the day
+def _history(
+    key: Key, fix_id: str, else_at: datetime, fixes: Sequence[Fix], reopenings: Sequence[Reopening]
+) -> _History:
+    """What a fix of a pattern was followed by; `else_at`: its deployment where it is not among the fixes."""
+    of_pattern = [f for f in fixes if (f.application, f.pattern_id) == key]
+    deployed_at = next((f.deployed_at for f in of_pattern if f.fix_id == fix_id), else_at)
     return _History(
         deployed_at,
         later_fix_at=max((f.deployed_at for f in of_pattern if f.deployed_at > deployed_at), default=None),
@@ -110,16 +115,25 @@ def _next_step(
     if ticket is None or ticket.status in ("waiting", "planned"):
         return "comment", "nothing: the ticket was not released yet."
     if ticket.status in ENDED_BY_PEOPLE:
-        return "comment", f"the ticket stays as it is, because {ENDED_BY_PEOPLE[ticket.status]}."
+        return "comment", f"the ticket stays as it is, because {_why_ended(ticket)}."
     is_open = ticket.status in ("open", "reopened")
     if v.verdict == "effective":
-        return _closing(history, policy, is_open=is_open)
-    return _reopening(_why_not_reopen(v, history, as_of, policy), history, is_open=is_open)
+        return _closing(history, policy, is_open=is_open, is_theirs=ticket.is_set_by_people)
+    return _reopening(_why_not_reopen(v.as_of, history, as_of, policy), history, is_open=is_open)
 
 
-def _closing(history: _History, policy: UpdatePolicy, *, is_open: bool) -> _Step:
+def _why_ended(ticket: Ticket) -> str:
+    if ticket.status == "duplicate" and ticket.duplicate_of:
+        return f"people made it a duplicate of {visible(ticket.duplicate_of, _MAX_KEY)}"
+    return ENDED_BY_PEOPLE[ticket.status]
+
+
+def _closing(history: _History, policy: UpdatePolicy, *, is_open: bool, is_theirs: bool) -> _Step:
     if is_open and history.by_people_at is not None:
-        return "comment", f"the ticket stays open, because people reopened it on {words.day(history.by_people_at)}."
+        day = words.day(history.by_people_at)
+        return "comment", f"the ticket stays open, because people reopened it on {day}. Close it if you agree."
+    if is_open and is_theirs:
+        return "comment", "the ticket stays as it is, because people set its status. Close it if you agree."
     if is_open and not policy.may_close:
         return "comment", "close the ticket if you agree."
     return (
@@ -139,21 +153,102 @@ def _reopening(why_not: str | None, history: _History, *, is_open: bool) -> _Ste
     return "reopen", "the ticket is reopened. It needs further work."
 
 
-def _why_not_reopen(v: Verification, history: _History, as_of: datetime, policy: UpdatePolicy) -> str | None:
+def _why_not_reopen(found_at: datetime, history: _History, as_of: datetime, policy: UpdatePolicy) -> str | None:
     if not policy.may_reopen:
         return "the settings leave that to people"
     if as_of - history.deployed_at > timedelta(days=policy.reopen_within_days):
         return f"the fix was deployed more than {policy.reopen_within_days} days ago"
     last = history.reopened_at
-    if last is not None and v.as_of - last < timedelta(days=policy.reopen_every_days):
+    if last is not None and found_at - last < timedelta(days=policy.reopen_every_days):
         return f"it was already reopened on {words.day(last)}"
     return None
 
 
+@dataclass(frozen=True)
+class Regression:
+    """A pattern is back after a fix that was found effective: more than chance, by a test of its rate.
+
+    Attributes:
+        application, pattern_id, fix_id: which fix no longer holds.
+        deployed_at: of the fix.
+        since: the first of the days that were tested; they end at `as_of`.
+        as_of: when it was found.
+        n_seen: affected sessions in these days.
+        n_expected: so many were to be expected if the fix still held.
+        confidence: of the test, 0 to 1.
+    """
+
+    application: str
+    pattern_id: str
+    fix_id: str
+    deployed_at: datetime
+    since: date
+    as_of: datetime
+    n_seen: int
+    n_expected: float
+    confidence: float
+
+
+def plan_regression_events(
+    found: Sequence[Regression],
+    names: Mapping[Key, str],
+    tickets: Mapping[Key, Ticket],
+    fixes: Sequence[Fix],
+    as_of: datetime,
+    policy: UpdatePolicy,
+    reopened: Mapping[Key, Sequence[Reopening]] | None = None,
+    told: Mapping[Key, datetime] | None = None,
+) -> list[TicketEvent]:
+    """What a regression does to its ticket: a comment, and under the rules of "not reduced" also reopening.
+
+    A ticket that was told of one a short time ago hears nothing more: a test that comes out so day after day is one
+    piece of news. Nothing is said where people ended the ticket otherwise than by a fix.
+
+    Args:
+        found: in any order; what was planned before may be among them.
+        names: (application, pattern_id) -> name, for the sentence.
+        tickets: (application, pattern_id) -> the ticket that speaks for it, with its status of now.
+        fixes: all that count, under the same patterns.
+        as_of: now, as the run has it.
+        policy: what may be done.
+        reopened: as `tickets` -> when it was reopened, by whomever.
+        told: as `tickets` -> when a regression was told last.
+    """
+    last_told, events = dict(told or {}), []
+    for r in sorted(found, key=lambda r: (r.as_of, r.fix_id)):
+        key = (r.application, r.pattern_id)
+        ticket, last = tickets.get(key), last_told.get(key)
+        if ticket is None or ticket.status not in ("open", "reopened", "done", "closed"):
+            continue
+        if last is not None and r.as_of - last < timedelta(days=policy.reopen_every_days):
+            continue
+        history = _history(key, r.fix_id, r.deployed_at, fixes, (reopened or {}).get(key, ()))
+        is_open = ticket.status in ("open", "reopened")
+        kind, after = _reopening(_why_not_reopen(r.as_of, history, as_of, policy), history, is_open=is_open)
+        said = _saying(names.get(key, r.pattern_id), regression_sentence(r), after)
+        event_key = f"regression:{r.fix_id}:{r.as_of:%Y-%m-%d}"
+        events.append(TicketEvent(*key, event_key, "comment" if is_open else kind, said, r.as_of))
+        last_told[key] = r.as_of
+    return events
+
+
+def regression_sentence(r: Regression) -> str:
+    """A regression in one sentence that needs no statistics."""
+    sessions = "1 affected session" if r.n_seen == 1 else f"{r.n_seen:,} affected sessions"
+    return (
+        f"Back after a fix that had helped: {sessions} since {words.day(r.since)}, where about {r.n_expected:,.0f} "
+        f"were to be expected if the fix still held. That is more than chance ({r.confidence:.0%} certain)."
+    )
+
+
 def verdict_document(v: Verification, name: str, after: str) -> Document:
     """A verdict as a comment: the sentence under the pattern's name, then what happens next."""
-    sentence = Paragraph((Text(name, "strong"), Text(f": {verdict_sentence(v)}")))
-    return sentence, Paragraph((Text("What happens next", "strong"), Text(f": {after}")))
+    return _saying(name, verdict_sentence(v), after)
+
+
+def _saying(name: str, sentence: str, after: str) -> Document:
+    told = Paragraph((Text(name, "strong"), Text(f": {sentence}")))
+    return told, Paragraph((Text("What happens next", "strong"), Text(f": {after}")))
 
 
 def verdict_sentence(v: Verification) -> str:

@@ -5,6 +5,7 @@ belong here: how decisions combine (`feedback_loop/decisions.py`), and what the 
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, get_args
@@ -18,7 +19,7 @@ from feedback_loop.records import Cause, DecisionKind, PatternDecision
 from feedback_loop.redaction import redact, visible
 from feedback_loop.store import patterns
 from feedback_loop.store.tables import pattern_decisions
-from feedback_loop.store.tickets import load_tickets
+from feedback_loop.store.tickets import applications_by_key, load_tickets
 from feedback_loop.tracker import Ticket
 
 MAX_NAME, MAX_AUTHOR = 120, 80  # characters
@@ -104,6 +105,25 @@ def find_pattern(conn: Connection, name: str, application: str | None = None) ->
             f"{_plain(name)!r} is a pattern of several applications ({names}): say which with --application"
         )
     return inside[0]
+
+
+def applications_of(conn: Connection, names: Sequence[str], application: str | None = None) -> dict[str, str]:
+    """Ticket key or pattern id -> its application; those that nothing is called are absent.
+
+    Args:
+        conn: inside the caller's transaction.
+        names: as people say them.
+        application: where patterns are looked for; None for everywhere.
+
+    Raises:
+        InputError: several applications have a pattern of one of these ids.
+    """
+    by_key = applications_by_key(conn)
+    found = {name: by_key[name] for name in names if name in by_key}
+    for name in set(names) - found.keys():
+        with suppress(NotFoundError):
+            found[name] = find_pattern(conn, name, application)[0]
+    return found
 
 
 def decide(

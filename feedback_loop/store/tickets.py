@@ -170,12 +170,14 @@ def save_state(
     status: str,
     at: datetime,
     reopened_at: datetime | None = None,
+    *,
+    is_set_by_people: bool = False,
 ) -> None:
     """What the tracker says of it now, and the status that follows; of one that is gone its last words stay.
 
     `reopened_at`: when people reopened it, where they did since it was read before.
     """
-    told: dict[str, Any] = {"status": status}
+    told: dict[str, Any] = {"status": status, "is_set_by_people": is_set_by_people}
     if state is not None:
         told |= {
             "fetched_at": at,
@@ -191,11 +193,11 @@ def save_state(
 
 
 def set_status(conn: Connection, application: str, pattern_id: str, status: str, at: datetime) -> None:
-    """The status a ticket has now."""
+    """The status that the loop gave a ticket."""
     conn.execute(
         tickets.update()
         .where(tickets.c.application == application, tickets.c.pattern_id == pattern_id)
-        .values(status=status, updated_at=at)
+        .values(status=status, updated_at=at, is_set_by_people=False)
     )
 
 

@@ -12,7 +12,7 @@ from feedback_loop.clients.jira_fields import label_of, reference_of
 from feedback_loop.documents import Heading, Quote, plain
 from feedback_loop.errors import TicketRefused, TrackerRefused, TrackerUnavailable
 from feedback_loop.route.policy import RouteTarget
-from feedback_loop.tracker import TicketRef, Tracker
+from feedback_loop.tracker import Applied, TicketRef, Tracker
 from feedback_loop_tests.clients.jira_world import ASSET_URL, CHART, TICKET, World, fetched, open_world, said, writes
 
 
@@ -191,13 +191,32 @@ class TestSaying:
         assert writes(world) == ["create", "comment.add"]
         assert world.issue(ref).fields["status"] == status
 
+    @pytest.mark.parametrize("status", ["In Progress", "In Review", "To Do"])
+    def test_what_people_work_on_is_not_closed(
+        self, world: World, tracker: JiraTracker, ref: TicketRef, status: str
+    ) -> None:
+        world.jira.people_transition(ref.ticket_key, "In Progress")
+        if status != "In Progress":
+            world.jira.people_transition(ref.ticket_key, status)
+        for _ in range(2):
+            assert tracker.apply(ref, said("close")) == Applied()
+        assert (world.issue(ref).fields["status"], len(world.issue(ref).comments)) == (status, 1)
+
+    def test_what_waits_for_its_verdict_is_closed_whoever_said_so(self, world: World, ref: TicketRef) -> None:
+        world.jira.people_transition(ref.ticket_key, "In Review")
+        with world.connect(verdict_statuses=("in review",)) as tracker:
+            assert fetched(tracker, ref).is_set_by_people is False
+            assert tracker.apply(ref, said("close")).is_moved
+        assert world.issue(ref).fields["status"] == "Done"
+
     @pytest.mark.parametrize(
-        ("kind", "before", "people"), [("close", "In Progress", "In Review"), ("reopen", "Done", "Released")]
+        ("kind", "before", "people"), [("close", None, "In Review"), ("reopen", "Done", "Released")]
     )
     def test_what_people_undid_stays_undone(
-        self, world: World, tracker: JiraTracker, ref: TicketRef, kind: Any, before: str, people: str
+        self, world: World, tracker: JiraTracker, ref: TicketRef, kind: Any, before: str | None, people: str
     ) -> None:
-        world.jira.people_transition(ref.ticket_key, before)
+        if before:
+            world.jira.people_transition(ref.ticket_key, before)
         tracker.apply(ref, said(kind))
         world.jira.advance(60)
         world.jira.people_transition(ref.ticket_key, people)
@@ -208,16 +227,16 @@ class TestSaying:
     def test_what_people_did_before_it_was_said_is_no_answer_to_it(
         self, world: World, tracker: JiraTracker, ref: TicketRef
     ) -> None:
-        world.jira.people_transition(ref.ticket_key, "Done")
-        world.jira.people_transition(ref.ticket_key, "In Progress")
+        for status in ("Done", "In Progress", "Done"):
+            world.jira.people_transition(ref.ticket_key, status)
         world.jira.advance(60)
         world.jira.fail("status", "transition.list", status=401)
         with pytest.raises(TrackerRefused):
-            tracker.apply(ref, said("close"))
+            tracker.apply(ref, said("reopen"))
         world.jira.advance(60)
-        world.jira.people_transition(ref.ticket_key, "In Review")
-        tracker.apply(ref, said("close"))
-        assert world.issue(ref).fields["status"] == "Done"
+        world.jira.people_transition(ref.ticket_key, "Released")
+        assert tracker.apply(ref, said("reopen")).is_moved
+        assert world.issue(ref).fields["status"] == "To Do"
 
     @pytest.mark.parametrize("resolution", ["Won't Do", "Duplicate", "Cancelled"])
     def test_what_people_decided_is_not_reopened(

@@ -162,6 +162,31 @@ def test_open_after_done_is_reopened() -> None:
     assert read(issue("6"), history(AT, "1", "5"), history(AT, "5", "6")).status == "done"
 
 
+def test_it_left_done_when_no_status_counted_as_done_any_more() -> None:
+    days = [f"2026-11-{day}T10:00:00.000+0000" for day in (10, 11, 12, 13)]
+    steps = [
+        history(day, *move) for day, move in zip(days, [("1", "5"), ("5", "6"), ("6", "1"), ("1", "3")], strict=True)
+    ]
+    assert read(issue("3"), *steps[::-1]).left_done_at == datetime(2026, 11, 12, 10, tzinfo=UTC)
+    assert read(issue("6"), *steps[:2]).left_done_at is None
+
+
+@pytest.mark.parametrize(
+    ("name", "authors", "is_theirs"),
+    [
+        ("In Progress", [], False),  # as it was made
+        ("In Progress", ["ann"], True),
+        ("In Progress", ["ann", "bot"], False),
+        ("In Progress", ["bot", "ann"], True),
+        ("In Progress", ["bot", ""], True),  # of nobody that we know
+        ("ready for verification", ["bot", "ann"], False),  # there they wait for the verdict
+    ],
+)
+def test_the_last_to_move_it_set_its_status(name: str, authors: list[str], is_theirs: bool) -> None:
+    steps = [history(f"2026-11-{day}T10:00:00.000+0000", "1", "3", who) for day, who in enumerate(authors, start=10)]
+    assert read(issue("3", name=name), *steps[::-1]).is_set_by_people is is_theirs
+
+
 def test_what_the_loop_closed_itself_is_no_word_of_people() -> None:
     ours, theirs = history(AT, "1", "5", "bot"), history("2026-11-20T10:00:00.000+0000", "5", "6")
     assert read(issue(), ours).status == "closed"
@@ -182,6 +207,13 @@ def test_changes_are_told_oldest_first_and_done_since_is_its_last_beginning() ->
     state = read(issue("6"), *steps)
     assert [(c.before, c.after) for c in state.changes] == [("s1", "s5"), ("s5", "s1"), ("s1", "s5"), ("s5", "s6")]
     assert state.done_since == datetime(2026, 11, 12, 10, tzinfo=UTC)
+
+
+def test_changes_of_one_moment_are_told_in_the_order_of_their_numbers() -> None:
+    steps = [history(AT, "1", "5") | {"id": "9"}, history(AT, "5", "3", "bot") | {"id": "10"}]
+    for told in (steps, steps[::-1]):
+        state = read(issue("3"), *told)
+        assert ([c.after for c in state.changes], state.is_set_by_people) == (["s5", "s3"], False)
 
 
 def test_the_date_of_the_category_counts_only_while_it_is_done() -> None:

@@ -61,6 +61,13 @@ def test_a_person_marks_it_done(tracker: LocalTracker, written: str, read: datet
     assert (state.status, state.deployed_at, state.resolved_at) == ("done", read, None)
 
 
+def test_what_people_set_to_done_keeps_its_word_and_date_when_the_loop_agrees(tracker: LocalTracker) -> None:
+    tracker.create(ticket())
+    path = edit(tracker, "status: open\nresolved_at:", "status: done\nresolved_at: 2026-02-03")
+    assert not tracker.apply(FL_1, event("c", "close")).is_moved
+    assert "status: done\nresolved_at: 2026-02-03\n" in path.read_text(encoding="utf-8")
+
+
 def test_reopening_takes_the_resolution_back(tracker: LocalTracker) -> None:
     tracker.create(ticket())
     edit(tracker, "status: open\nresolved_at:", "status: done\nresolved_at: 2026-02-03")
@@ -89,7 +96,6 @@ def test_what_a_person_wrote_in_the_body_stays(tracker: LocalTracker) -> None:
         ),
         ("status: open\n", "", "it says None"),
         ("resolved_at:", "resolved_at: last week", "resolved_at is a date or time such as 2026-02-03"),
-        ("---\nticket", "ticket", "the head between the two --- lines is gone"),
     ],
 )
 def test_a_wrong_edit_is_named_with_its_file(tracker: LocalTracker, old: str, new: str, words: str) -> None:
@@ -98,6 +104,33 @@ def test_a_wrong_edit_is_named_with_its_file(tracker: LocalTracker, old: str, ne
     with pytest.raises(InputError, match=words) as caught:
         tracker.fetch(FL_1)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"ticket: FL-1\n---\nstatus: done\n", "the head between the two --- lines is gone"),
+        ("---\nticket: FL-1\nstatus: done\n---\nGelöst.\n".encode("latin-1"), "is not UTF-8 .*: save it as UTF-8"),
+        ("---\nticket: FL-1\nstatus: done\n---\n".encode("utf-16"), "is not UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_whatever_is_asked_and_stays(
+    tracker: LocalTracker, content: bytes, words: str
+) -> None:
+    tracker.create(ticket())
+    path = tracker.directory / "FL-1.md"
+    path.write_bytes(content)
+    for ask in (
+        lambda: tracker.find(ticket()),
+        lambda: tracker.create(ticket()),
+        lambda: tracker.fetch(FL_1),
+        lambda: tracker.apply(FL_1, event("c", "close")),
+        lambda: tracker.link_duplicate(FL_1, FL_1, event("x")),
+        lambda: tracker.discard(ticket()),
+    ):
+        with pytest.raises(TicketRefused, match=words):
+            ask()
+    assert path.read_bytes() == content
 
 
 def test_a_file_of_another_pattern_is_never_overwritten(tracker: LocalTracker) -> None:
@@ -151,5 +184,6 @@ def test_what_people_decided_is_said_on_but_not_reopened(tracker: LocalTracker) 
     path.write_text(path.read_text(encoding="utf-8").replace("status: open", "status: wont_do"), encoding="utf-8")
     assert not tracker.apply(FL_1, event("r", "reopen")).is_moved
     assert "status: wont_do" in path.read_text(encoding="utf-8")
-    assert [tracker.apply(FL_1, event("c", "close")).is_moved for _ in range(2)] == [True, True]
+    assert [tracker.apply(FL_1, event("c", "close")).is_moved for _ in range(2)] == [False, False]
+    assert "status: wont_do" in path.read_text(encoding="utf-8")
     assert [tracker.link_duplicate(FL_1, FL_1, event("x")) for _ in range(2)] == [True, False]

@@ -1,7 +1,7 @@
 """Following: what people do with tickets is read back, means what they say, and what they set is never changed."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from feedback_loop.defs.tracking import judged_fixes, plan_merges
+from feedback_loop.defs.tracking import judged_fixes, plan_merges, plan_regressions
+from feedback_loop.route import Regression, UpdatePolicy
 from feedback_loop.store import decisions, fixes
 from feedback_loop.store.engine import create_engine
 from feedback_loop.testing.jira_emulator.catalogue import DEPLOYED_AT
 from feedback_loop.tracker import TicketRef
 from feedback_loop_tests.conftest import make_database
 from feedback_loop_tests.defs.ledger_world import JiraLedger, comments, filed, moves, open_ledger
-from feedback_loop_tests.factories import import_records, make_deployment, rows
+from feedback_loop_tests.factories import W1, import_records, make_deployment, rows
 
 FAR = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -68,6 +69,17 @@ def test_a_ticket_that_is_gone_is_said_and_keeps_what_it_told(world: JiraLedger,
         world.jira.people_unhide(key)
         assert world.follow().changed == [(key, "gone", "done")]
         assert world.fixes() == known
+
+
+def test_what_the_loop_closed_comes_back_from_hiding_as_closed(world: JiraLedger) -> None:
+    world.plan("p1", "close")
+    world.file()
+    key = world.key("p1")
+    for away in ("people_hide", "people_unhide"):
+        getattr(world.jira, away)(key)
+        world.later(hours=1)
+        world.follow()
+    assert (world.row("p1")["status"], world.fixes()) == ("closed", [])
 
 
 def test_wont_do_mutes_with_its_date_and_reopening_unmutes(world: JiraLedger) -> None:
@@ -160,6 +172,45 @@ def test_a_cancelled_ticket_gets_no_looks_until_it_is_reopened(world: JiraLedger
     world.later(hours=1)
     world.follow()
     assert (judged(), world.file().said) == (["p1", "p2"], [key])
+
+
+def test_a_merge_leaves_a_ticket_that_people_work_on_as_it_is(world: JiraLedger) -> None:
+    one, two = world.key("p1"), world.key("p2")
+    world.jira.people_transition(two, "In Progress")
+    world.later(hours=1)
+    world.follow()
+    assert world.row("p2")["is_set_by_people"]
+    assert not world.row("p1")["is_set_by_people"]
+    with world.engine.begin() as conn:
+        decisions.decide(conn, "p2", "merge", "p1", author="maria", decided_at=world.jira.now)
+        plan_merges(conn)
+    assert world.file().said == [one, two]
+    assert (world.row("p2")["status"], moves(world.issue("p2"))) == ("open", ["In Progress"])
+    assert "Close this ticket if you agree." in comments(world.issue("p2"))[-1]
+
+
+def test_a_regression_reopens_what_counted_as_fixed_once(world: JiraLedger) -> None:
+    """Ended by people, and by the loop."""
+    world.jira.people_transition(world.key("p1"), "Done")
+    world.plan("p2", "close")
+    world.file()
+    world.later(days=20)
+    world.follow()
+    ids = {fix.pattern_id: fix.fix_id for fix in world.fixes()}
+    for n in range(3):
+        now = world.later(days=1)
+        with world.engine.begin() as conn:
+            found = [
+                Regression("shop", p, ids.get(p, ""), now - timedelta(40), W1, now, 41, 12.3, 0.99)
+                for p in ("p1", "p2")
+            ]
+            plan_regressions(conn, found, now, UpdatePolicy())
+        assert sorted(world.file().said) == ([] if n else [world.key("p1"), world.key("p2")])
+        world.follow()
+    for pattern_id in ("p1", "p2"):
+        assert moves(world.issue(pattern_id)) == ["Done", "To Do"]
+        assert "Back after a fix that had helped" in comments(world.issue(pattern_id))[-1]
+        assert (world.row(pattern_id)["status"], world.row(pattern_id)["is_set_by_people"]) == ("reopened", False)
 
 
 PEOPLE: dict[str, Callable[[JiraLedger, str], object]] = {

@@ -116,6 +116,19 @@ def test_reopened_by_people_before_the_verdict_there_is_no_fix_to_judge(world: J
     assert [f.deployed_at for f in world.fixes()] == [again_at]
 
 
+def test_reopened_after_another_ending_on_the_same_day_is_dated_by_the_reopening(world: JiraLedger) -> None:
+    key = world.key("p1")
+    world.jira.people_transition(key, "Done")
+    world.later(days=1)
+    world.follow()
+    world.jira.people_transition(key, "Released")
+    reopened_at = world.later(hours=3)
+    world.jira.people_transition(key, "To Do")
+    world.later(hours=3)
+    world.follow()
+    assert (world.row("p1")["status"], world.row("p1")["reopened_by_people_at"]) == ("reopened", reopened_at)
+
+
 @pytest.mark.parametrize("say", [in_field, by_version])
 def test_a_fix_shipped_between_the_reopening_and_the_next_reading_counts(
     world: JiraLedger, say: Callable[[JiraLedger, datetime], tuple[Any, ...]]
@@ -143,7 +156,14 @@ def test_a_tracker_that_tells_no_time_of_a_reopening_is_dated_by_its_reading(eng
     for day, status in enumerate(("done", "open"), start=1):
         path.write_text(text.replace("status: open", f"status: {status}"), encoding="utf-8")
         world.follow(now + timedelta(days=day))
-    assert (world.row("p1")["status"], world.row("p1")["reopened_by_people_at"]) == ("reopened", now + timedelta(2))
+    for _ in range(2):
+        row = world.row("p1")
+        assert (row["status"], row["reopened_by_people_at"]) == ("reopened", now + timedelta(2))
+        assert row["is_set_by_people"]  # and the loop does not close it
+        world.follow(now + timedelta(days=3))
+    path.write_text(text.replace("status: open", "status: done"), encoding="utf-8")
+    world.follow(now + timedelta(days=4))
+    assert not world.row("p1")["is_set_by_people"]  # not known of endings
 
 
 def hide_and_show(world: JiraLedger, meanwhile: Callable[[], object] = lambda: None) -> None:

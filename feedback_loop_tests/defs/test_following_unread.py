@@ -41,6 +41,34 @@ def test_one_unreadable_ticket_is_reported_and_the_others_are_followed(engine: E
     assert world.row("p1")["status"] == "open"
 
 
+def test_a_file_that_is_not_utf8_is_one_ticket_less_and_is_mended_by_saving_it_again(
+    engine: Engine, tmp_path: Path
+) -> None:
+    waiting, now = LocalTracker(tmp_path / "waiting", "W", released="planned"), datetime(2026, 1, 20, tzinfo=UTC)
+    world = LedgerWorld(engine, LocalTracker(tmp_path), lambda: now, "resolved_at")
+    world.add("p1", "p2")
+    world.add("p3", status="waiting")
+    world.file()
+    waiting.create(world.ticket("p3"))
+    for path in (tmp_path / "FL-1.md", tmp_path / "waiting" / "W-3.md"):
+        text = path.read_text(encoding="utf-8") + "Gelöst.\n"
+        path.write_bytes(text.replace("status: open", "status: done").encode("latin-1"))
+    with engine.begin() as conn:
+        released, unreadable = read_releases(conn, waiting)
+    followed = world.follow()
+    assert (released, followed.n_read, followed.changed) == ([], 1, [])
+    told = (*unreadable, *followed.reported)
+    assert (len(told), all(" is not UTF-8 " in said for said in told)) == (2, True)
+    world.plan("p1", "comment")
+    world.plan("p2", "comment")
+    filed = world.file()
+    assert (filed.said, {key for key, _ in filed.refused}) == (["FL-2"], {"FL-1"})
+    path = tmp_path / "FL-1.md"
+    path.write_text(path.read_text(encoding="latin-1"), encoding="utf-8")
+    assert world.follow().changed == [("FL-1", "open", "done")]
+    assert world.file().said == ["FL-1"]
+
+
 def test_a_waiting_file_may_end_its_ticket_and_any_other_word_is_reported(engine: Engine, tmp_path: Path) -> None:
     waiting, now = LocalTracker(tmp_path / "waiting", "W", released="planned"), datetime(2026, 1, 20, tzinfo=UTC)
     world = LedgerWorld(engine, LocalTracker(tmp_path), lambda: now, "resolved_at")

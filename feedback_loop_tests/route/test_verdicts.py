@@ -1,7 +1,7 @@
 """What a verdict says and does: in words that need no statistics, and never against what people did."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import product
 from typing import Any, get_args
 
@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from feedback_loop.documents import Paragraph, Text
 from feedback_loop.records import NOT_REDUCED, Verdict, Verification
-from feedback_loop.route import Reopening, UpdatePolicy, plan_verdict_events, verdict_document, verdict_sentence
+from feedback_loop.route import (
+    Regression,
+    Reopening,
+    UpdatePolicy,
+    plan_regression_events,
+    plan_verdict_events,
+    regression_sentence,
+    verdict_document,
+    verdict_sentence,
+)
 from feedback_loop.tracker import Ticket, TicketEvent, TicketStatus
 from feedback_loop_tests.route.test_updates import AS_OF, FIX, KEY, ticket, words
 
@@ -97,6 +106,7 @@ def loop(days: int) -> Reopening:
         ({"on": ticket("open")}, "the ticket stays open. It needs further work."),
         ({"on": ticket("wont_do")}, "stays as it is, because people decided that it will not be fixed."),
         ({"on": ticket("duplicate")}, "stays as it is, because people made it a duplicate of another ticket."),
+        ({"on": ticket("duplicate", duplicate_of="UX-7")}, "because people made it a duplicate of UX-7."),
         ({"policy": UpdatePolicy(may_reopen=False)}, "not reopened by itself, because the settings leave that"),
         ({"as_of": AS_OF + timedelta(days=47)}, "because the fix was deployed more than 60 days ago."),
         ({"reopened": {KEY: [loop(9)]}}, "because it was already reopened on 21 February 2026."),
@@ -149,6 +159,15 @@ def test_what_people_reopened_since_the_deployment_is_not_closed(days: int, kind
     assert [e.kind for e in plan(verification(), on=ticket("reopened"), reopened={KEY: [just_now]})] == ["comment"]
 
 
+@pytest.mark.parametrize("status", ["open", "reopened"])
+def test_a_ticket_whose_status_people_set_is_not_closed(status: Any) -> None:
+    (event,) = plan(verification(), on=ticket(status, is_set_by_people=True))
+    assert event.kind == "comment"
+    assert words(event.body).endswith("stays as it is, because people set its status. Close it if you agree.")
+    (done,) = plan(verification(), on=ticket("done", is_set_by_people=True))
+    assert words(done.body).endswith("the ticket stays closed.")
+
+
 @pytest.mark.parametrize(
     ("status", "says"), [("open", "close the ticket if you agree."), ("done", "the ticket stays closed.")]
 )
@@ -156,6 +175,56 @@ def test_the_loop_closes_nothing_where_that_is_left_to_people(status: Any, says:
     (event,) = plan(verification(), on=ticket(status), policy=UpdatePolicy(may_close=False))
     assert event.kind == "comment"
     assert words(event.body).endswith(says)
+
+
+BACK = Regression("shop", "p1", "f1", AS_OF - timedelta(days=40), date(2026, 2, 24), AS_OF, 41, 12.3, 0.99)
+
+
+def regress(*found: Regression, on: Ticket | None = None, **arguments: Any) -> list[TicketEvent]:
+    values: dict[str, Any] = {"fixes": (), "as_of": AS_OF, "policy": POLICY}
+    tickets = {KEY: on if on is not None else ticket("closed")}
+    return plan_regression_events(found or (BACK,), {KEY: "Broken *links*"}, tickets, **(values | arguments))
+
+
+def test_a_pattern_that_is_back_after_its_fix_is_told_and_its_ticket_reopened() -> None:
+    (event,) = regress()
+    assert (event.event_key, event.kind, event.occurred_at) == ("regression:f1:2026-03-02", "reopen", AS_OF)
+    assert words(event.body) == (
+        "Broken *links*: Back after a fix that had helped: 41 affected sessions since 24 February 2026, where about 12 "
+        "were to be expected if the fix still held. That is more than chance (99% certain).\n"
+        "What happens next: the ticket is reopened. It needs further work."
+    )
+    assert "1 affected session since" in regression_sentence(replace(BACK, n_seen=1))
+
+
+@pytest.mark.parametrize("status", get_args(TicketStatus))
+def test_who_is_told_that_a_pattern_is_back_and_what_is_reopened(status: Any) -> None:
+    kinds = {"done": ["reopen"], "closed": ["reopen"], "open": ["comment"], "reopened": ["comment"]}
+    events = regress(on=ticket(status))
+    assert [e.kind for e in events] == kinds.get(status, [])
+    assert all(("stays open" in words(e.body)) == (e.kind == "comment") for e in events)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"policy": UpdatePolicy(may_reopen=False)}, "because the settings leave that to people."),
+        ({"as_of": AS_OF + timedelta(days=21)}, "because the fix was deployed more than 60 days ago."),
+        ({"reopened": {KEY: [loop(9)]}}, "because it was already reopened on 21 February 2026."),
+        ({"fixes": [replace(FIX, fix_id="f2", deployed_at=AS_OF - timedelta(days=1))]}, "of 1 March 2026 is judged."),
+    ],
+)
+def test_a_regression_reopens_under_the_same_rules_as_a_verdict(arguments: dict[str, Any], says: str) -> None:
+    (event,) = regress(**arguments)
+    assert (event.kind, says in words(event.body)) == ("comment", True)
+
+
+def test_a_regression_that_is_found_day_after_day_is_told_once_in_a_while() -> None:
+    days = [replace(BACK, as_of=AS_OF + timedelta(days=n)) for n in range(29)]
+    told = [e.occurred_at for e in regress(*days[::-1], as_of=days[-1].as_of)]
+    assert told == [AS_OF, AS_OF + timedelta(days=14), AS_OF + timedelta(days=28)]
+    assert regress(told={KEY: AS_OF - timedelta(days=13)}) == []
+    assert len(regress(told={KEY: AS_OF - timedelta(days=14)})) == 1
 
 
 def test_the_next_look_is_announced_and_a_broken_pipe_is_not_waited_for() -> None:

@@ -65,6 +65,7 @@ tickets = sa.Table(
     column("duplicate_of", Text, null=True),
     column("fetched_at", Timestamp, null=True),
     column("reopened_by_people_at", Timestamp, null=True),  # when that was first seen, where the tracker does not say
+    column("is_set_by_people", Boolean, default="false"),  # the status that it has
     sa.UniqueConstraint("ticket_number", name="uq_tickets_ticket_number"),
     sa.UniqueConstraint("tracker", "ticket_key", name="uq_tickets_tracker_ticket_key"),
 )
