@@ -62,7 +62,7 @@ def _arrivals(conn: Connection, look: Look, fixes: pd.DataFrame) -> Iterator[tup
     own = fixes[fixes["fix_id"] == fix.fix_id].drop_duplicates("deployed_at").sort_values("deployed_at")
     starts = [at.to_pydatetime() for at in own["deployed_at"]]
     steps = zip(starts, [*starts[1:], look.due_at], own["rollout_share"], strict=True)
-    split = [(min(end, look.due_at) - start, start, end, share) for start, end, share in steps if share < 1]
+    split = [(min(end, look.due_at) - start, start, end, share) for start, end, share in steps if 0 < share < 1]
     if not split or max(split)[0] < _LEAST_SPLIT:
         return
     _, start, end, share = max(split)

@@ -54,13 +54,16 @@ def count_sessions(conn: Connection, window: Window, application: str) -> pd.Dat
 def roll_out_steps(conn: Connection, fix: Fix, as_of: datetime) -> list[tuple[datetime, float]]:
     """Deployments of the version that carries a fix, oldest first: when, and share of the traffic.
 
-    Empty for a fix without a version, and for one that no deployment record tells of.
+    A later version of the same prompt takes its share away: from then on the fix is planned to get the rest. Empty for
+    a fix without a version, and for one that no deployment record tells of.
     """
     if fix.prompt_version is None or fix.source != "deployment":
         return []
     query = """
-        select deployed_at, max(rollout_share) from feedback_loop.deployments
-        where application = :application and prompt_version = :version and deployed_at < :as_of
+        select deployed_at, max(case when prompt_version = :version then rollout_share else 1 - rollout_share end)
+        from feedback_loop.deployments
+        where application = :application and deployed_at < :as_of
+          and (prompt_version = :version or prompt_version is not null and deployed_at > :since)
           and (cast(:name as text) is null or prompt_name is null or prompt_name = :name)
         group by 1 order by 1
     """
@@ -69,6 +72,7 @@ def roll_out_steps(conn: Connection, fix: Fix, as_of: datetime) -> list[tuple[da
         "version": fix.prompt_version,
         "name": fix.prompt_name,
         "as_of": as_of,
+        "since": fix.deployed_at,
     }
     return [(row[0], float(row[1])) for row in conn.execute(sa.text(query), parameters)]
 
