@@ -21,7 +21,7 @@ from feedback_loop.extract import extract_negatives
 from feedback_loop.llm import Embedder
 from feedback_loop.records import Window
 from feedback_loop.store import counts, negatives, patterns
-from feedback_loop.verify import affected_sessions, exposed_sessions, join_small_segments
+from feedback_loop.verify import affected_sessions, exposed_sessions, join_small_segments, without_strays
 
 
 class UncountableError(PermanentError):
@@ -87,6 +87,8 @@ class Counter:
         placed = events.merge(placements[["interaction_id", "pattern_id"]], on="interaction_id")
         affected = affected_sessions(placed.assign(pattern_id=placed["pattern_id"].map(of.stays)))
         exposures = exposed_sessions(counts.count_sessions(self._conn, window, application))
+        since = {p.pattern_id: p.first_seen_week for p in detector.patterns if of.stays(p.pattern_id) == p.pattern_id}
+        affected = without_strays(affected, exposures, since)
         known = frozenset(p.pattern_id for p in detector.patterns)
         return Counted(*join_small_segments(affected, exposures), known)
 

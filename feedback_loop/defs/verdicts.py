@@ -145,6 +145,7 @@ class Court:
         of_fix = of_fix[(of_fix["exposures_before"] > 0) | (of_fix["exposures_after"] > 0)]
         evidence = self._evidence(fix, window) | {
             "guards": [*own, *said],
+            "expected_by_old_rate": _by_old_rate(of_fix),
             "weeks": of_fix.assign(starts_at=of_fix["starts_at"].dt.strftime("%Y-%m-%d")).to_dict("records"),
         }
         numbers: dict[str, Any] = {name: _number(row[name]) for name in _NUMBERS}
@@ -228,6 +229,13 @@ def courts(
         )
         for application in sorted({fix.application for fix in fixes})
     ]
+
+
+def _by_old_rate(weeks: pd.DataFrame) -> float | None:
+    """What the mean rate since the pattern was first there would bring after the fix, uncorrected but for delay."""
+    there = weeks[(weeks["n_before"] > 0).cummax()]
+    exposed = float(there["exposures_before"].sum())
+    return float(there["n_before"].sum() / exposed * weeks["exposures_after"].sum()) if exposed > 0 else None
 
 
 def _number(value: float) -> float | None:

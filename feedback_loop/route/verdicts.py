@@ -271,9 +271,9 @@ def _chance(v: Verification) -> str:
 
 def _corrected(v: Verification) -> str:
     """What the expected number allows for, and what the old rate alone would have said."""
-    if v.q_value is None or not v.n_before or not v.exposures_before or not v.exposures_after:
+    plain = (v.evidence or {}).get("expected_by_old_rate")
+    if plain is None:
         return ""
-    plain = v.n_before / v.exposures_before * v.exposures_after
     return (
         f" The expected number allows for traffic, weekdays, late feedback, bursts of single users, what befell other "
         f"patterns too, and this one's usual ups and downs; the old rate alone would have said {plain:,.0f}."

@@ -22,6 +22,7 @@ from feedback_loop.verify.frames import (
     fix_rows,
     join_small_segments,
     ramp_of,
+    without_strays,
 )
 from feedback_loop.verify.guards import (
     ARRIVALS,
@@ -82,4 +83,5 @@ __all__ = [
     "ramp_of",
     "verify_fixes",
     "watch_fixes",
+    "without_strays",
 ]

@@ -5,7 +5,7 @@ Belongs here: one row per affected session, version names, small segments. Does 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pandas as pd
 
@@ -63,6 +63,7 @@ Step = tuple[datetime, float]
 _NO_SEGMENT, _OTHER = "", "(other)"
 _LEAST_SEGMENT = 0.02  # of the exposures; smaller cohorts are taken together
 _MAIN_SHARE = 0.5
+_NEW = 4  # times as frequent in its first week as before
 _HALF_A_DAY = timedelta(hours=12)
 
 
@@ -109,6 +110,33 @@ def join_small_segments(affected: pd.DataFrame, exposures: pd.DataFrame) -> tupl
         affected.assign(segment=affected["segment"].where(affected["segment"].isin(large), _OTHER)),
         exposures.assign(segment=exposures["segment"].where(exposures["segment"].isin(large), _OTHER)),
     )
+
+
+def without_strays(affected: pd.DataFrame, exposures: pd.DataFrame, since: Mapping[str, date]) -> pd.DataFrame:
+    """Affected sessions without those that lie before a new pattern began.
+
+    A frozen detector places a few texts of other failures also in weeks in which its pattern was not there yet. Where
+    the rate before the week that founded the pattern was less than a quarter of that week's, they are such strays.
+
+    Args:
+        affected: frame `AFFECTED`.
+        exposures: frame `EXPOSURES`, of the same days.
+        since: pattern_id -> Monday of the week that founded it.
+    """
+    served = exposures.groupby("date")["n_exposures"].sum()
+    strays = pd.Series(data=False, index=affected.index)
+    for pattern_id, week in since.items():
+        start = pd.Timestamp(week, tz="UTC")
+        end, own = start + pd.Timedelta(days=7), affected["pattern_id"] == pattern_id
+        at = affected["occurred_at"]
+        before, founding = own & (at < start), own & (at >= start) & (at < end)
+        n_before, n_founding = (
+            served[served.index < start].sum(),
+            served[(served.index >= start) & (served.index < end)].sum(),
+        )
+        if n_before > 0 and n_founding > 0 and before.sum() / n_before < founding.sum() / n_founding / _NEW:
+            strays |= before
+    return affected[~strays]
 
 
 def ramp_of(fix: Fix, deployments: Sequence[Step]) -> list[Step]:

@@ -18,8 +18,9 @@ from feedback_loop.verify import (
     join_small_segments,
     next_look_at,
     ramp_of,
+    without_strays,
 )
-from feedback_loop_tests.verify.small import START, switch
+from feedback_loop_tests.verify.small import START, all_of, served, sessions, switch
 
 POLICY = VerifyPolicy()
 DEPLOYED = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -114,6 +115,16 @@ def test_small_cohorts_are_one_segment() -> None:
     affected, joined = join_small_segments(pd.DataFrame({"segment": ["a", "c", "never served"]}), exposures)
     assert affected["segment"].tolist() == ["a", "(other)", "(other)"]
     assert joined["segment"].tolist() == ["a", "(other)", "(other)"]
+
+
+def test_a_few_texts_before_a_new_pattern_began_are_strays() -> None:
+    week = (START + pd.Timedelta(weeks=3)).date()
+    exposures = served(100, 0, 28)
+    new = all_of(sessions([1] * 3), sessions([10] * 7, first=21))
+    old = all_of(sessions([9] * 21), sessions([10] * 7, first=21))
+    assert len(without_strays(new, exposures, {"p1": week})) == 70
+    assert len(without_strays(old, exposures, {"p1": week, "unseen": week})) == len(old)
+    assert len(without_strays(new, exposures, {})) == 73
 
 
 def test_the_weeks_of_a_fix_add_up_to_its_counts() -> None:
