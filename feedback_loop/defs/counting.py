@@ -7,6 +7,7 @@ Belongs here: from facts to the frames that `verify` takes. Does not belong here
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import pandas as pd
 from sqlalchemy import Connection
@@ -19,7 +20,7 @@ from feedback_loop.describe import describe_failures
 from feedback_loop.errors import PermanentError
 from feedback_loop.extract import extract_negatives
 from feedback_loop.llm import Embedder
-from feedback_loop.records import Window
+from feedback_loop.records import DESCRIPTIONS, Window
 from feedback_loop.store import counts, negatives, patterns
 from feedback_loop.verify import affected_sessions, exposed_sessions, join_small_segments, without_strays
 
@@ -51,6 +52,7 @@ class Counter:
         self._events: dict[tuple[str, Window], tuple[pd.DataFrame, pd.DataFrame]] = {}
         self._heard: dict[tuple[str, Window], set[date]] = {}
         self._counted: dict[tuple[str, str, Window], Counted] = {}
+        self._described: dict[str, tuple[Any, ...]] = {}  # texts of an event, as they were then -> its description
 
     def count(self, application: str, detector_version: str | None, window: Window) -> Counted:
         """All patterns, over the window, as known at its end; merged patterns are one.
@@ -116,7 +118,7 @@ class Counter:
         """
         policy = self._settings.analyst
         if not policy.is_pinned:
-            return describe_failures(texts, self._settings.describe)
+            return self._describe_offline(texts)
         ids, version = texts["interaction_id"].tolist(), describer_version(policy)
         described = negatives.read_descriptions(self._conn, application, ids, version)
         if len(described) < len(ids):
@@ -124,3 +126,12 @@ class Counter:
             said = f"{n} of {len(ids)} events of {application!r} are not described by {version}"
             raise UncountableError("detector", said)
         return described
+
+    def _describe_offline(self, texts: pd.DataFrame) -> pd.DataFrame:
+        """Looks of one run see mostly the same texts, and a description depends on its own texts only."""
+        said = [repr(row) for row in texts.itertuples(index=False, name=None)]
+        is_new = [one not in self._described for one in said]
+        described = describe_failures(texts[is_new], self._settings.describe)
+        new = (one for one, fresh in zip(said, is_new, strict=True) if fresh)
+        self._described.update(zip(new, described.itertuples(index=False, name=None), strict=True))
+        return DESCRIPTIONS.check(pd.DataFrame([self._described[one] for one in said], columns=list(described.columns)))

@@ -20,7 +20,7 @@ from feedback_loop.testing.jira_emulator import JiraEmulator
 from feedback_loop.testing.jira_emulator.catalogue import DEPLOYED_AT
 from feedback_loop_tests.defs.ledger_world import WRITES, comments, moves
 from feedback_loop_tests.defs.world import UNAUDITED, World, open_world
-from feedback_loop_tests.factories import OF_THE_CLOCK, W1, W2, W3, W5, at, make_deployment, traffic
+from feedback_loop_tests.factories import OF_THE_CLOCK, W1, W2, W3, W5, Record, at, make_deployment, traffic
 
 FAILURES = {"language": 5, "link": 4}
 BEGINNING = midnight(W2)
@@ -221,9 +221,7 @@ def test_weeks_in_jira_end_closed_where_the_fix_worked_and_reopened_where_not(
         assert sorted(keys) == sorted(issue.key for issue in jira.issues)
 
         # People ship: for one ticket the application says so, for the other its people do, in Jira.
-        # The change is for every ticket of its failure: an unnamed twin would pass for what befell everything alike.
-        twins = keys_of_kind(world, "English")
-        shipped = make_deployment(at(W3, 0), prompt_name="support", prompt_version="v2", fixes=twins)
+        shipped = deployment_of(keys_of_kind(world, "English"))
         served = traffic(W3, 15, per_day=60, failures={"language": 1, "link": 26}, prompt_version="v2")
         world.add([shipped, *served])
         jira.people_transition(fails, "Done")
@@ -253,6 +251,11 @@ def test_weeks_in_jira_end_closed_where_the_fix_worked_and_reopened_where_not(
         assert world.loop.run_week(W2).is_success
         assert not world.loop.verify(midnight(the_day_after)).has_errors
         assert (n_writes(jira), world.rows("tickets", without=as_read)) == (n, before)
+
+
+def deployment_of(keys: list[str]) -> Record:
+    """For every ticket of its failure: an unnamed twin would pass for what befell everything alike."""
+    return make_deployment(at(W3, 0), prompt_name="support", prompt_version="v2", fixes=keys)
 
 
 def keys_of_kind(world: World, word: str) -> list[str]:
