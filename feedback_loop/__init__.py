@@ -11,7 +11,7 @@ The loop, in the order an event travels it:
     prioritise   frequency x severity
     route/       each pattern to the right fix, as a ticket                             -> clients/trackers.py
     deployed     when people shipped the fix, read from the ticket where nobody recorded it
-    verify       14 days before against 14 days after the deployed fix: did the rate fall?
+    verify       seen after the deployed fix against expected without it: did the rate fall?
     metrics      weekly tables
 
 What people decide about patterns (`decisions.py`) outranks rules and models in every later week.

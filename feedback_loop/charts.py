@@ -6,6 +6,7 @@ table beside it says which is which) and where a picture is shown.
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -27,6 +28,7 @@ _COLOURS = (
     "#882255",
     "#999933",
 )
+_AFTER = "#ee6677"
 _REST, _UNASSIGNED = "#8a8a8a", "#d9d9d9"
 _LINE, _FIX, _INK = "#4477aa", "#228833", "#444444"
 _MOST_DATES = 10  # on an axis of 700 px
@@ -117,6 +119,66 @@ def draw_trend(
     if not is_seen.any():
         axes.text(0.5, 0.5, "no sessions were recorded", transform=axes.transAxes, ha="center", color=_INK)
     _style_trend(axes, every, deployed_on, 1.12 * float(high[is_seen].max(initial=0)) or 1.0)
+    return _png(figure)
+
+
+@dataclass(frozen=True)
+class VerdictWeek:
+    """One week of a fix: affected sessions and exposures of both arms; exposures 0 where an arm served nothing."""
+
+    week: date
+    n_before: float
+    exposures_before: float
+    n_after: float
+    exposures_after: float
+
+
+def draw_verdict(
+    weeks: Sequence[VerdictWeek],
+    deployed_on: date,
+    expected: float | None,
+    range_of_expected: tuple[float, float] | None,
+) -> bytes:
+    """Expected against observed: affected sessions per 1,000 by week, of the old and of the fixed arm.
+
+    Args:
+        weeks: rising, at least one; seven days each.
+        deployed_on: a line.
+        expected: rate after the fix had it done nothing; None where there is no number.
+        range_of_expected: its limits.
+
+    Returns:
+        PNG, 700 px wide.
+
+    Raises:
+        ValueError: there is no week.
+    """
+    if not weeks:
+        raise ValueError("a picture of a verdict needs a week")
+    figure = Figure(figsize=(7, 3.4), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes, top = figure.add_subplot(), 0.0
+    arms = (
+        ("before, or old version", _LINE, "n_before", "exposures_before"),
+        ("after", _AFTER, "n_after", "exposures_after"),
+    )
+    for label, colour, n, exposures in arms:
+        shown = [
+            (_day(w.week) + 3.5, 1000 * getattr(w, n) / getattr(w, exposures))
+            for w in weeks
+            if getattr(w, exposures) > 0
+        ]
+        if shown:
+            axes.plot(*zip(*shown, strict=True), color=colour, linewidth=2, marker="o", markersize=5, label=label)
+            top = max(top, *(rate for _, rate in shown))
+    if expected is not None:
+        ends = [_day(deployed_on), _day(weeks[-1].week) + 7]
+        axes.plot(ends, [1000 * expected] * 2, color=_INK, linewidth=1.6, label="expected without the fix")
+        low, high = range_of_expected or (expected, expected)
+        axes.fill_between(ends, 1000 * low, 1000 * high, color=_INK, alpha=0.15, linewidth=0, label="its range")
+        top = max(top, min(1000 * high, 3000 * expected))
+    axes.axvline(_day(deployed_on), color=_FIX, linewidth=1.6, linestyle="--", label="fix deployed")
+    _style_trend(axes, [w.week for w in weeks], [deployed_on], 1.12 * top or 1.0)
     return _png(figure)
 
 

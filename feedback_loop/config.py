@@ -24,7 +24,7 @@ from feedback_loop.extract import ExtractPolicy
 from feedback_loop.llm import AnalystPolicy
 from feedback_loop.route import ROUTES, RoutePolicy, RouteTarget, UpdatePolicy
 from feedback_loop.segments import SegmentPolicy
-from feedback_loop.verify import VerifyPolicy
+from feedback_loop.verify import GuardPolicy, VerifyPolicy, WatchPolicy
 
 
 class Settings(pydantic.BaseModel):
@@ -58,6 +58,8 @@ class Settings(pydantic.BaseModel):
     updates: UpdatePolicy = UpdatePolicy()
     deployed: DeployedPolicy = DeployedPolicy()
     verify: VerifyPolicy = VerifyPolicy()
+    guards: GuardPolicy = GuardPolicy()
+    watch: WatchPolicy = WatchPolicy()
 
     @property
     def asset_url(self) -> str | None:

@@ -195,7 +195,20 @@ class RateCount:
 
 @dataclass(frozen=True)
 class Verification:
-    """One look at one fix. Numbers are None where there was too little to say; never 0 for "unknown"."""
+    """One look at one fix. Numbers are None where there was too little to say; never 0 for "unknown".
+
+    Attributes:
+        n_before, n_after: affected sessions of the arms as they were seen; `n_observed` is `n_after`.
+        exposures_before, exposures_after: weighted sessions of the arms.
+        n_expected: affected sessions after the fix had it done nothing, as they would have been seen.
+        reduction: 1 - observed / expected, with its interval at `confidence`; `rate_ratio` is 1 - reduction.
+        p_value, q_value: one-sided, of "no cut"; `q_value` corrected for the fixes judged together.
+        prob_at_least_bar: chance that the true cut is at least the bar.
+        dispersion: variance over mean of the count after.
+        drift: weekly sd of the pattern's rate by itself.
+        may_close: nothing speaks against acting on the verdict without a person.
+        evidence: what it was made from, ready for JSON: windows, guards, weeks, fixes judged together, policy.
+    """
 
     application: str
     fix_id: str
@@ -218,6 +231,12 @@ class Verification:
     rate_ratio: float | None = None
     dispersion: float | None = None
     detector_version: str | None = None
+    n_observed: int | None = None
+    q_value: float | None = None
+    prob_at_least_bar: float | None = None
+    drift: float | None = None
+    may_close: bool = True
+    evidence: Mapping[str, Any] | None = None
 
 
 F = TypeVar("F")

@@ -56,6 +56,8 @@ def shop(admin: Engine) -> Iterator[Path]:
     ):
         directory = Path(name).resolve()
         (directory / "url").write_text(url.render_as_string(hide_password=False))
+        unaudited = "guards: {needs_audit: false, needs_placebo: false}\n"
+        (directory / "feedback_loop.yaml").write_text(unaudited, encoding="utf-8")
         failures = {"language": 9, "link": 6}
         write(directory / "old.jsonl", [r for w in (W1, W2) for r in traffic(w, per_day=60, failures=failures)])
         succeed(call(directory, "import", "old.jsonl"))

@@ -16,7 +16,7 @@ from feedback_loop.verify import join_fixes
 from feedback_loop_tests.route.test_updates import words
 from feedback_loop_tests.store.test_patterns import state
 from feedback_loop_tests.store.test_tickets import ticket
-from feedback_loop_tests.verify.test_windows import fix
+from feedback_loop_tests.verify.test_looks import fix
 
 NOW = datetime(2026, 1, 12, tzinfo=UTC)
 

@@ -9,6 +9,7 @@ from feedback_loop.config import Settings
 from feedback_loop.definitions import build_definitions, defs
 from feedback_loop.defs.partitions import DAYS, WEEKS
 from feedback_loop.defs.resources import Alerts
+from feedback_loop.verify import FAMILIES
 
 LOOP = [
     "exposures",
@@ -24,8 +25,10 @@ LOOP = [
     "ticket_states",
     "fixes",
     "verifications",
+    "regression_watches",
     "ticket_updates",
 ]
+MONTHLY = ["placebo_rates"]
 GROUPS = ["capture", "extract", "describe", "cluster", "prioritise", "route", "metrics", "verify"]
 
 
@@ -40,14 +43,14 @@ def test_they_can_be_loaded() -> None:
 
 
 def test_every_asset_says_whose_it_is_and_what_it_holds(specs: dict[str, dg.AssetSpec]) -> None:
-    assert set(LOOP) | {"interactions", "feedback", "deployments"} == set(specs)
+    assert {*LOOP, *MONTHLY, "interactions", "feedback", "deployments"} == set(specs)
     for name, spec in specs.items():
         assert spec.kinds, name
         assert spec.group_name in GROUPS, name
         assert (spec.description or "").strip(), name
         assert spec.metadata["dagster/column_schema"].columns, name
         assert spec.metadata["dagster/relation_identifier"].startswith("feedback_loop."), name
-    for name in LOOP:
+    for name in LOOP + MONTHLY:
         assert list(specs[name].owners) == list(Settings().owners), name
         assert specs[name].code_version, name
 
@@ -61,7 +64,9 @@ def test_the_graph_is_the_loop(specs: dict[str, dg.AssetSpec]) -> None:
     assert depends["ticket_states"] == {"tickets"}
     assert depends["fixes"] == {"deployments", "ticket_states"}
     assert depends["verifications"] >= {"fixes"}
-    assert depends["ticket_updates"] == {"verifications"}
+    assert depends["regression_watches"] == {"verifications"}
+    assert depends["ticket_updates"] == {"verifications", "regression_watches"}
+    assert depends["placebo_rates"] == {"pattern_weeks"}
     position = {name: n for n, name in enumerate(LOOP)}
     for name in LOOP:
         assert all(position[other] <= position[name] for other in depends[name] if other in position)
@@ -120,6 +125,7 @@ def test_jobs_hold_what_they_are_named_for() -> None:
     daily = LOOP.index("ticket_states")
     assert steps("weekly_loop") == set(LOOP[:daily])
     assert steps("daily_verification") == set(LOOP[daily:])
+    assert steps("monthly_placebos") == set(MONTHLY)
     assert steps("daily_watch") == set()
 
 
@@ -140,5 +146,7 @@ def test_each_check_belongs_to_an_asset_that_exists(specs: dict[str, dg.AssetSpe
         "within_budget",
         "ids_are_stable",
         "last_week_has_run",
+        "placebo_error_rate",
+        *(f"guard_{family}" for family in FAMILIES),
     }
     assert {key.asset_key.to_user_string() for key in keys} <= set(specs)

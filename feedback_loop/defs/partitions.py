@@ -1,4 +1,4 @@
-"""When things run: the weekly and daily partitions.
+"""When things run: the weekly, daily and monthly partitions.
 
 Belongs here: partition definitions and the windows they mean. Does not belong here: schedules (`schedules.py`).
 """
@@ -16,6 +16,7 @@ FIRST_WEEK = load_settings(read_environment()).first_week
 
 WEEKS = dg.WeeklyPartitionsDefinition(start_date=FIRST_WEEK.isoformat(), day_offset=1, timezone="UTC")
 DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_WEEK.isoformat(), timezone="UTC")
+MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_WEEK.replace(day=1).isoformat(), timezone="UTC")
 
 WEEK_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 

@@ -16,7 +16,7 @@ import psutil
 from sqlalchemy import Engine
 
 from feedback_loop.defs.instance import open_instance
-from feedback_loop.defs.partitions import DAYS, FIRST_WEEK, WEEKS
+from feedback_loop.defs.partitions import DAYS, FIRST_WEEK, MONTHS, WEEKS
 from feedback_loop.environment import Environment
 from feedback_loop.errors import InputError
 from feedback_loop.records import Window
@@ -77,6 +77,14 @@ class Loop:
         """
         day = (as_of - timedelta(days=1)).date()
         return self._run("daily_verification", _partition(DAYS, day.isoformat(), "day"))
+
+    def try_placebos(self, month: date) -> RunResult:
+        """Measure the error rates of placebo fixes at the end of a month, named by any of its days.
+
+        Raises:
+            InputError: the month is before the first week or not over yet.
+        """
+        return self._run("monthly_placebos", _partition(MONTHS, month.replace(day=1).isoformat(), "month"))
 
     def _run(self, job_name: str, partition: str) -> RunResult:
         job = self._definitions.resolve_job_def(job_name)

@@ -7,9 +7,9 @@ import dagster as dg
 
 from feedback_loop.defs.assets import WEEKLY_ASSETS
 from feedback_loop.defs.checks import WATCH_CHECKS
-from feedback_loop.defs.partitions import DAYS, WEEKS
+from feedback_loop.defs.partitions import DAYS, MONTHS, WEEKS
 from feedback_loop.defs.resources import Alerts
-from feedback_loop.defs.verification import DAILY_ASSETS
+from feedback_loop.defs.verification import DAILY_ASSETS, MONTHLY_ASSETS
 
 # One process per run: starting one per step costs five times as much as the steps (reference: 30 s against 5).
 _IN_PROCESS = dg.in_process_executor
@@ -27,6 +27,14 @@ daily_verification = dg.define_asset_job(
     selection=dg.AssetSelection.assets(*DAILY_ASSETS),
     executor_def=_IN_PROCESS,
     description="Every look that is due at the end of a day, and what it does to its ticket.",
+    tags={"dagster/max_retries": "1"},
+)
+
+monthly_placebos = dg.define_asset_job(
+    "monthly_placebos",
+    selection=dg.AssetSelection.assets(*MONTHLY_ASSETS),
+    executor_def=_IN_PROCESS,
+    description="How often fixes that never were would be called effective.",
     tags={"dagster/max_retries": "1"},
 )
 
@@ -54,6 +62,13 @@ def verification_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunReques
     return dg.RunRequest(run_key=f"day-{day}", partition_key=day)
 
 
+@dg.schedule(job=monthly_placebos, cron_schedule="0 4 1 * *", execution_timezone="UTC", default_status=RUNNING)
+def placebo_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """On the first of a month at 04:00 UTC: the month that ended four hours ago."""
+    month = MONTHS.get_partition_keys(current_time=context.scheduled_execution_time)[-1]
+    return dg.RunRequest(run_key=f"month-{month}", partition_key=month)
+
+
 @dg.schedule(job=daily_watch, cron_schedule="0 7 * * *", execution_timezone="UTC", default_status=RUNNING)
 def watch_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Every day at 07:00 UTC: has the last complete week run?"""
@@ -70,6 +85,6 @@ def alert_on_failure(context: dg.RunFailureSensorContext, alerts: Alerts) -> Non
     )
 
 
-JOBS = [weekly_loop, daily_verification, daily_watch]
-SCHEDULES = [weekly_schedule, verification_schedule, watch_schedule]
+JOBS = [weekly_loop, daily_verification, monthly_placebos, daily_watch]
+SCHEDULES = [weekly_schedule, verification_schedule, placebo_schedule, watch_schedule]
 SENSORS = [alert_on_failure]

@@ -215,9 +215,16 @@ def plan_verdicts(conn: Connection, as_of: datetime, policy: UpdatePolicy) -> No
 
 
 def plan_regressions(conn: Connection, found: Sequence[Regression], as_of: datetime, policy: UpdatePolicy) -> None:
-    """Write down what regressions say on their tickets, and what they do to them; found again, they are not news."""
+    """Write down what regressions say on their tickets, and what they do to them; found again, they are not news.
+
+    A ticket that a verdict is about to close counts as closed: a late run finds both on one day.
+    """
     decided = decisions.load_effective(conn)
-    speaking = tickets_by_pattern(conn, decided)
+    closing = {(e.application, e.pattern_id) for e in ticket_events.pending_events(conn) if e.kind == "close"}
+    speaking = {
+        key: replace(t, status="closed") if (t.application, t.pattern_id) in closing else t
+        for key, t in tickets_by_pattern(conn, decided).items()
+    }
     names = {(p["application"], p["pattern_id"]): p["name"] for p in decisions.list_patterns(conn)}
     shipped = join_fixes(fixes.load_fixes(conn, as_of), decided)
     told = _last_told(conn, decided, "regression:")

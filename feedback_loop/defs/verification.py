@@ -1,22 +1,21 @@
 """The daily half of the loop: fixes that were deployed, the looks at them that are due, and what becomes of tickets.
 
-Belongs here: what each daily asset reads, calls, stores and reports. Does not belong here: the verdict (`verify.py`).
+Belongs here: what each daily asset reads, calls, stores and reports; and the monthly placebo fixes. Does not belong
+here: the verdict (`verify/`), how looks are made (`verdicts.py`) and watched (`aftermath.py`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import dagster as dg
 import pandas as pd
 from sqlalchemy import Connection
 
-from feedback_loop.cluster import place_events
 from feedback_loop.config import Settings
-from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs import metadata
-from feedback_loop.defs.analysis import describer_version
-from feedback_loop.defs.partitions import DAYS
+from feedback_loop.defs.aftermath import placebos_of, regressions_found, watch_due
+from feedback_loop.defs.counting import Counter
+from feedback_loop.defs.guarding import guard_results, guard_specs, placebo_check
+from feedback_loop.defs.partitions import DAYS, MONTHS
 from feedback_loop.defs.resources import Alerts, Database, EmbedderResource, TrackerResource
 from feedback_loop.defs.ticketing import (
     about_filing,
@@ -30,17 +29,26 @@ from feedback_loop.defs.ticketing import (
     read_check,
     read_tickets,
 )
-from feedback_loop.defs.tracking import judged_fixes, plan_deployed, plan_merges, plan_verdicts
-from feedback_loop.describe import describe_failures
-from feedback_loop.errors import PermanentError
-from feedback_loop.extract import extract_negatives
+from feedback_loop.defs.tracking import judged_fixes, plan_deployed, plan_merges, plan_regressions, plan_verdicts
+from feedback_loop.defs.verdicts import Court, courts, pictures_of
 from feedback_loop.llm import Embedder
-from feedback_loop.records import Fix, Verdict, Verification, Window
-from feedback_loop.store import decisions, negatives, patterns, switching, tables
+from feedback_loop.records import Verification
+from feedback_loop.store import aftermath, decisions, switching, tables
 from feedback_loop.store import fixes as fix_store
-from feedback_loop.store import tickets as ledger
-from feedback_loop.verify import METHOD_VERSION, Look, VerifyPolicy, due_looks, look_of, pending_look, verify_look
+from feedback_loop.verify import METHOD_VERSION, PlaceboRates, due_at, join_fixes
 
+_SHOWN = (
+    "fix_id",
+    "look_day",
+    "verdict",
+    "n_after",
+    "n_expected",
+    "reduction",
+    "ci_low",
+    "ci_high",
+    "q_value",
+    "reason",
+)
 SettingsParam = dg.ResourceParam[Settings]
 
 
@@ -78,7 +86,7 @@ def fixes(context: dg.AssetExecutionContext, database: Database, settings: Setti
     as_of = context.partition_time_window.end
     with database.begin() as conn:
         found = fix_store.resolve_fixes(conn, as_of)
-        first = {(f.application, f.fix_id): look_of(f, settings.verify.looks[0]).after.end.date() for f in found}
+        first = {(f.application, f.fix_id): due_at(f, settings.verify.looks[0]).date() for f in found}
         parked = fix_store.parked_claims(conn)
     with planning(database, settings) as conn:
         plan_deployed(conn, found, first, as_of, settings.tracker.field_name)
@@ -97,172 +105,89 @@ def fixes(context: dg.AssetExecutionContext, database: Database, settings: Setti
     kinds={"postgres", "scipy"},
     code_version=METHOD_VERSION,
     metadata=metadata.about_table(tables.verifications, tables.detections),
+    check_specs=guard_specs("verifications"),
 )
 def verifications(
     context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, embedder: EmbedderResource
 ) -> dg.MaterializeResult:
-    """Every look that is due and was not made: both windows counted with the detector frozen in the ticket."""
+    """Every look that is due and was not made: all patterns counted with the fix's frozen detector, as of its day."""
     as_of, encoder = context.partition_time_window.end, embedder.create(database, settings.embedding)
     with database.begin() as conn:
-        decided = decisions.load_effective(conn)
-        found = judged_fixes(conn, as_of, decided)
-        made: list[Verification] = []
-        # A look may close its fix, or leave the next one due: ask again after each round.
-        while due := _due(found, fix_store.looks_done(conn, METHOD_VERSION), as_of, settings.verify):
-            made += _verify(conn, due, encoder, settings, decided)
+        made = [v for court in _courts(conn, encoder, settings, as_of) for v in court.make_due_looks(as_of)]
     frame = pd.DataFrame([vars(v) for v in made], columns=list(Verification.__dataclass_fields__))
     counts = {f"verdict_{name}": int(n) for name, n in frame["verdict"].value_counts().items()}
-    columns = {name: name for name in ("fix_id", "look_day", "verdict", "reduction", "ci_low", "ci_high", "reason")}
+    columns = {name: name for name in _SHOWN}
     return dg.MaterializeResult(
-        metadata=metadata.rows(len(made), **counts) | {"verdicts": metadata.table(frame, columns, most=50)}
+        metadata=metadata.rows(len(made), **counts)
+        | {"verdicts": metadata.table(frame, columns, most=50)}
+        | pictures_of(made),
+        check_results=guard_results(made),
     )
 
 
-def _due(
-    found: Sequence[Fix],
-    done: Mapping[str, Mapping[str, Mapping[int, Verdict]]],
-    as_of: datetime,
-    policy: VerifyPolicy,
-) -> list[Look]:
-    """Due looks of every application; two of them may have fixes of one name."""
-    due = []
-    for application in sorted({fix.application for fix in found}):
-        own = [fix for fix in found if fix.application == application]
-        due += due_looks(own, done.get(application, {}), as_of, policy)
-    return due
-
-
-def _verify(
-    conn: Connection,
-    due: Sequence[Look],
-    encoder: Embedder,
-    settings: Settings,
-    decided: Mapping[str, EffectiveDecisions],
-) -> list[Verification]:
-    """The earliest due look of each fix, made and saved."""
-    first: dict[tuple[str, str], Look] = {}
-    for look in sorted(due, key=lambda look: look.day):
-        first.setdefault((look.fix.application, look.fix.fix_id), look)
-    counter = _Counter(conn, encoder, settings, decided)
-    made = []
-    for look in first.values():
-        try:
-            made.append(counter.verify(look))
-        except PermanentError as error:  # of this fix alone: the other looks go on
-            made.append(pending_look(look, str(error), settings.verify))
-    fix_store.save_verifications(conn, made, METHOD_VERSION)
-    return made
-
-
-class _Counter:
-    """Counts windows for looks; many looks share a window, and many fixes a detector."""
-
-    def __init__(
-        self, conn: Connection, encoder: Embedder, settings: Settings, decided: Mapping[str, EffectiveDecisions]
-    ) -> None:
-        self._conn, self._encoder, self._settings, self._decided = conn, encoder, settings, decided
-        self._events: dict[tuple[str, Window], tuple[pd.DataFrame, pd.DataFrame]] = {}
-        self._exposures: dict[tuple[str, Window], pd.DataFrame] = {}
-        self._detected: dict[tuple[str, str, Window], pd.DataFrame] = {}
-
-    def verify(self, look: Look) -> Verification:
-        """The verdict of a look.
-
-        Raises:
-            PermanentError: its windows cannot be counted with its detector.
-        """
-        application, sides = look.fix.application, (look.before, look.after)
-        affected = pd.concat([self.affected(look.fix, window) for window in sides], ignore_index=True)
-        exposed = pd.concat([self.exposures(application, window) for window in sides], ignore_index=True)
-        heard = {day for window in sides for day in negatives.feedback_days(self._conn, window, application)}
-        verdict = verify_look(look, affected, exposed, self._settings.verify, heard)
-        return replace(verdict, reason=verdict.reason + self._joint(look.fix))
-
-    def affected(self, fix: Fix, window: Window) -> pd.DataFrame:
-        """The window's events that the fix's frozen detector gives to its pattern, or to one merged with it.
-
-        Raises:
-            PermanentError: there is no detector, or it was frozen for another embedder or describer; two rates are
-                compared only between equal versions.
-        """
-        if fix.detector_version is None:
-            raise PermanentError(f"fix {fix.fix_id} of application {fix.application!r} has no frozen detector")
-        key = (fix.application, fix.detector_version, window)
-        if key not in self._detected:
-            self._detected[key] = self._detect(*key)
-        counted_as = self._detected[key]["pattern_id"].map(self._said_of(fix).stays)
-        return self._detected[key][counted_as == fix.pattern_id]
-
-    def _said_of(self, fix: Fix) -> EffectiveDecisions:
-        return self._decided.get(fix.application, UNDECIDED)
-
-    def _joint(self, fix: Fix) -> str:
-        """Who is judged together, for the reason of a verdict; empty where the pattern stands alone."""
-        together = self._said_of(fix).together(fix.pattern_id)
-        if len(together) == 1:
-            return ""
-        detector = patterns.load_detector(self._conn, fix.application, fix.detector_version or "")
-        tickets = ledger.load_tickets(self._conn, fix.application, together)
-        names = dict.fromkeys(together) | {t.pattern_id: t.ticket_key for t in tickets}
-        unknown = [names[p] or p for p in together if p not in {known.pattern_id for known in detector.patterns}]
-        note = f"; {' and '.join(names[p] or p for p in together)} were merged and are judged together"
-        return note + (f", but the detector frozen for this fix knows no {' or '.join(unknown)}" if unknown else "")
-
-    def _detect(self, application: str, version: str, window: Window) -> pd.DataFrame:
-        detector = patterns.load_detector(self._conn, application, version)
-        frozen = (detector.embedding_version, detector.describer_version)
-        now = (self._encoder.version, describer_version(self._settings.analyst))
-        if frozen != now:
-            raise PermanentError(f"detector {version} was frozen for {' + '.join(frozen)}; this is {' + '.join(now)}")
-        events, described = self._see(application, window)
-        placements = place_events(described, detector.patterns, self._encoder)
-        patterns.save_detections(self._conn, application, version, placements)
-        return events.merge(placements, on="interaction_id")
-
-    def _see(self, application: str, window: Window) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The negative events of a window and their descriptions, as they were known at its end."""
-        key = (application, window)
-        if key not in self._events:
-            extract, known_before = self._settings.extract, window.end
-            signals = negatives.read_signals_of(
-                self._conn, application, window, known_before, extract.candidate_signals
-            )
-            events = extract_negatives(signals, extract)
-            texts = negatives.read_texts(self._conn, events["interaction_id"].tolist(), known_before)
-            self._events[key] = events, self._describe(application, texts)
-        return self._events[key]
-
-    def _describe(self, application: str, texts: pd.DataFrame) -> pd.DataFrame:
-        """Offline as in the weekly run; where the describer is pinned, what it wrote then.
-
-        Raises:
-            PermanentError: the pinned describer has not described all of these events.
-        """
-        policy = self._settings.analyst
-        if not policy.is_pinned:
-            return describe_failures(texts, self._settings.describe)
-        ids, version = texts["interaction_id"].tolist(), describer_version(policy)
-        described = negatives.read_descriptions(self._conn, application, ids, version)
-        if len(described) < len(ids):
-            n = len(ids) - len(described)
-            raise PermanentError(f"{n} of {len(ids)} events of {application!r} are not described by {version}")
-        return described
-
-    def exposures(self, application: str, window: Window) -> pd.DataFrame:
-        """The window's sessions per day and version."""
-        key = (application, window)
-        if key not in self._exposures:
-            frame = negatives.count_exposures(self._conn, window, application)
-            self._exposures[key] = frame.assign(date=pd.to_datetime(frame["date"], utc=True))
-        return self._exposures[key]
+def _courts(conn: Connection, encoder: Embedder, settings: Settings, as_of: datetime) -> list[Court]:
+    decided = decisions.load_effective(conn)
+    shipped = join_fixes(fix_store.load_fixes(conn, as_of), decided)
+    counter = Counter(conn, encoder, settings, decided)
+    return courts(conn, shipped, judged_fixes(conn, as_of, decided), counter, settings, decided)
 
 
 @dg.asset(
     deps=[verifications],
     partitions_def=DAYS,
     group_name="verify",
+    kinds={"postgres", "scipy"},
+    code_version="regression-watches-1",
+    metadata=metadata.about_table(tables.regression_watches),
+)
+def regression_watches(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, embedder: EmbedderResource
+) -> dg.MaterializeResult:
+    """Fixes that were called effective, looked at again every four weeks: is the pattern back?"""
+    as_of, encoder = context.partition_time_window.end, embedder.create(database, settings.embedding)
+    with database.begin() as conn:
+        rows = [r for c in _courts(conn, encoder, settings, as_of) for r in watch_due(c, as_of, settings.watch)]
+    columns = ("fix_id", "look", "state", "reason", "n_observed", "n_expected", "p_value", "threshold")
+    frame = pd.DataFrame(rows, columns=list(columns))
+    returned = int((frame["state"] == "returned").sum())
+    return dg.MaterializeResult(
+        metadata=metadata.rows(len(rows), returned=returned, false_reopen=settings.watch.false_reopen)
+        | {"watches": metadata.table(frame, {name: name for name in columns}, most=50)}
+    )
+
+
+@dg.asset(
+    deps=["pattern_weeks"],
+    partitions_def=MONTHS,
+    group_name="verify",
+    kinds={"postgres", "scipy"},
+    code_version=f"placebo-{METHOD_VERSION}",
+    metadata=metadata.about_table(tables.placebo_rates),
+    check_specs=[dg.AssetCheckSpec("placebo_error_rate", asset="placebo_rates")],
+)
+def placebo_rates(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, embedder: EmbedderResource
+) -> dg.MaterializeResult:
+    """How often fixes that never were would be called effective, or reopen a ticket, on each application's own data."""
+    window, encoder = context.partition_time_window, embedder.create(database, settings.embedding)
+    with database.begin() as conn:
+        rows, failed = placebos_of(conn, encoder, settings, window.end)
+        aftermath.save_placebo_rates(conn, window.start.date(), METHOD_VERSION, rows)
+    frame = pd.DataFrame(rows, columns=["application", *PlaceboRates.__dataclass_fields__])
+    columns = {name: name for name in frame.columns}
+    return dg.MaterializeResult(
+        metadata=metadata.rows(len(rows), not_counted=len(failed))
+        | {"rates": metadata.table(frame, columns, most=50), "why_not": metadata.listing(failed)},
+        check_results=[placebo_check(rows, settings.guards.max_placebo)],
+    )
+
+
+@dg.asset(
+    deps=[verifications, regression_watches],
+    partitions_def=DAYS,
+    group_name="verify",
     kinds={"postgres"},
-    code_version="ticket-updates-2",
+    code_version="ticket-updates-3",
     metadata=metadata.about_table(tables.ticket_events),
     check_specs=[filed_check("ticket_updates")],
 )
@@ -273,11 +198,13 @@ def ticket_updates(
     tracker: TrackerResource,
     alerts: Alerts,
 ) -> dg.MaterializeResult:
-    """The verdicts on their tickets: a comment each; closed where effective, reopened where not reduced."""
+    """Verdicts and regressions on their tickets: a comment each; closed where effective, reopened where not reduced."""
     as_of = context.partition_time_window.end
     with planning(database, settings) as conn:
         plan_merges(conn, may_close=settings.updates.may_close)
         plan_verdicts(conn, as_of, settings.updates)
+        found = regressions_found(aftermath.load_watches(conn, as_of))
+        plan_regressions(conn, found, as_of, settings.updates)
         would_say = planned_words(conn, settings)
         elsewhere = switching.left_behind(conn, settings.tracker.tracker)
     filed = file_plan(database, tracker, settings)
@@ -288,4 +215,5 @@ def ticket_updates(
     )
 
 
-DAILY_ASSETS = [ticket_states, fixes, verifications, ticket_updates]
+DAILY_ASSETS = [ticket_states, fixes, verifications, regression_watches, ticket_updates]
+MONTHLY_ASSETS = [placebo_rates]

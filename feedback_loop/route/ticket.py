@@ -224,10 +224,11 @@ def _fixed(state: PatternState, row: Row, facts: TicketFacts, looks: Mapping[int
     if isnan(week.rate):
         judged = "There is no verdict without the number of sessions: record all of them, also those that went well."
     else:
-        drops = visibility.visible_drops(facts.trend or (week,), looks, max(facts.dispersion, week.weight))
+        seen = visibility.outlook(facts.trend or (week,), looks, max(facts.dispersion, week.weight))
         judged = (
-            f"{min(looks)} days later the share of affected sessions is compared with the share before. "
-            f"{visibility.sentence(drops)} Where the evidence is too thin, the ticket says so."
+            f"{min(looks)} days later the affected sessions are compared with those that were to be expected without "
+            f"the fix. {visibility.sentence(seen.drops)}{visibility.advice(seen)} Where the evidence is too thin, the "
+            "ticket says so."
         )
     return Heading("How we will know it is fixed"), Paragraph(record), Paragraph((Text(judged),))
 

@@ -118,7 +118,7 @@ def _next_step(
         return "comment", f"the ticket stays as it is, because {_why_ended(ticket)}."
     is_open = ticket.status in ("open", "reopened")
     if v.verdict == "effective":
-        return _closing(history, policy, is_open=is_open, is_theirs=ticket.is_set_by_people)
+        return _closing(v, history, policy, is_open=is_open, is_theirs=ticket.is_set_by_people)
     return _reopening(_why_not_reopen(v.as_of, history, as_of, policy), history, is_open=is_open)
 
 
@@ -128,16 +128,17 @@ def _why_ended(ticket: Ticket) -> str:
     return ENDED_BY_PEOPLE[ticket.status]
 
 
-def _closing(history: _History, policy: UpdatePolicy, *, is_open: bool, is_theirs: bool) -> _Step:
+def _closing(v: Verification, history: _History, policy: UpdatePolicy, *, is_open: bool, is_theirs: bool) -> _Step:
     if is_open and history.by_people_at is not None:
         day = words.day(history.by_people_at)
         return "comment", f"the ticket stays open, because people reopened it on {day}. Close it if you agree."
     if is_open and is_theirs:
         return "comment", "the ticket stays as it is, because people set its status. Close it if you agree."
-    if is_open and not policy.may_close:
+    may_close = policy.may_close and v.may_close
+    if is_open and not may_close:
         return "comment", "close the ticket if you agree."
     return (
-        "close" if policy.may_close else "comment",
+        "close" if may_close else "comment",
         "the ticket is closed." if is_open else "the ticket stays closed.",
     )
 
@@ -259,7 +260,23 @@ def verdict_sentence(v: Verification) -> str:
     sessions = "1 affected session" if v.n_after == 1 else f"{v.n_after:,} affected sessions"
     return (
         f"{head}: {sessions} where about {v.n_expected:,.0f} were to be expected without the fix, so "
-        f"{_change(v.reduction)} ({v.confidence:.0%} certain: {_range(v.ci_low, v.ci_high)}); {v.reason}."
+        f"{_change(v.reduction)} ({v.confidence:.0%} certain: {_range(v.ci_low, v.ci_high)}){_chance(v)}; {v.reason}."
+        f"{_corrected(v)}"
+    )
+
+
+def _chance(v: Verification) -> str:
+    return "" if v.prob_at_least_bar is None else f", and {v.prob_at_least_bar:.0%} likely a cut that counts as a fix"
+
+
+def _corrected(v: Verification) -> str:
+    """What the expected number allows for, and what the old rate alone would have said."""
+    plain = (v.evidence or {}).get("expected_by_old_rate")
+    if plain is None:
+        return ""
+    return (
+        f" The expected number allows for traffic, weekdays, late feedback, bursts of single users, what befell other "
+        f"patterns too, and this one's usual ups and downs; the old rate alone would have said {plain:,.0f}."
     )
 
 

@@ -1,25 +1,46 @@
 """How large a cut must be to show after so many days, in words: what a team can hope to see of its fix.
 
-Belongs here: planning from a pattern's weeks. Does not belong here: the power of the test (`stats/planning.py`) and
+Belongs here: planning from a pattern's weeks. Does not belong here: the power of the test (`stats/prospects.py`) and
 the verdict itself (`verify.py`).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from feedback_loop.route import words
 from feedback_loop.route.facts import TrendWeek
-from feedback_loop.stats.planning import smallest_visible_drop
+from feedback_loop.stats.drift import start_grid
+from feedback_loop.stats.prospects import Plan, days_to_decision, smallest_cut
 
-_DAYS_TO_FIX = 7  # a fix is rarely live sooner, and each day adds to what is known before it
+_WEEKS_TO_FIX = 1  # a fix is rarely live sooner, and each week adds to what is known before it
 _RECENT = 4  # weeks that say how often it happens now
 
+HOLD_BACK = 0.2
+_MUCH_BETTER = 0.1  # of the rate
 Drops = Mapping[int, float | None]
 
 
-def visible_drops(weeks: Sequence[TrendWeek], looks: Mapping[int, float], dispersion: float) -> Drops:
-    """Days after a fix -> the smallest cut that most likely shows then; None: none would.
+@dataclass(frozen=True)
+class Outlook:
+    """What a team can hope to see of its fix.
 
-    Of the looks the first, the middle and the last. As many sessions as of late are supposed to come.
+    Attributes:
+        drops: days after a fix -> the smallest cut that most likely shows then; None: none would.
+        days_to_halving: look at which a cut by half would most likely show; None: at none.
+        hold_back: smallest cut that shows at the first look with a fifth of the traffic left on the old version;
+            None: none would.
+    """
+
+    drops: Drops
+    days_to_halving: int | None = None
+    hold_back: float | None = None
+
+
+def outlook(weeks: Sequence[TrendWeek], looks: Mapping[int, float], dispersion: float) -> Outlook:
+    """The outlook of a pattern, by the comparison that will judge it.
+
+    Of the looks the first, the middle and the last. As many sessions as of late are supposed to come, and the rate is
+    supposed to wander as rates of failures mostly do.
 
     Args:
         weeks: of the pattern, oldest first, at least one.
@@ -27,12 +48,28 @@ def visible_drops(weeks: Sequence[TrendWeek], looks: Mapping[int, float], disper
         dispersion: variance over mean of the daily counts, >= 1.
     """
     days, recent = sorted(looks), weeks[-_RECENT:]
-    per_day = sum(week.affected for week in recent) / (7 * len(recent))
-    known = 7 * len(weeks) + _DAYS_TO_FIX
     shown = sorted({days[0], days[len(days) // 2], days[-1]})
-    return {
-        day: smallest_visible_drop(per_day, day, min(day, known), looks[day], dispersion=dispersion) for day in shown
-    }
+    per_week = sum(week.affected for week in recent) / len(recent)
+    if per_week <= 0:
+        return Outlook(dict.fromkeys(shown))
+    plan = Plan(per_week, dispersion, start_grid(), weeks=len(weeks) + _WEEKS_TO_FIX)
+    return Outlook(
+        {day: smallest_cut(plan, day, looks[day]) for day in shown},
+        days_to_decision(plan, 0.5, [(day, looks[day]) for day in days]),
+        smallest_cut(replace(plan, hold_back=HOLD_BACK), days[0], looks[days[0]]),
+    )
+
+
+def advice(found: Outlook) -> str:
+    """What a hold-back would bring, where it brings much; else empty."""
+    first = min(found.drops)
+    alone, beside = found.drops[first], found.hold_back
+    if beside is None or (alone is not None and beside > alone - _MUCH_BETTER):
+        return ""
+    return (
+        f" If {HOLD_BACK:.0%} of the traffic keeps the old version for {first} days, a cut {words.drop(beside)} will "
+        "show by then."
+    )
 
 
 def sentence(drops: Drops) -> str:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_ROUNDS = 3
+_ROUNDS = 6
+_HUBER = 1.5
+_LEAST_PATTERNS = 2.5  # three of somewhat unequal weight
 _PRIOR_VARIANCE, _PRIOR_WEEKS = 0.05**2, 3.0
 
 
@@ -30,7 +32,9 @@ def common_index(
     log((n + noise / 2) / (r e + noise / 2)) of pattern and week is fitted by a pattern's level and a week's index,
     weighted by 1 / (drift^2 + noise / mu). The index is shrunk by its excess variance over what drift and counts
     explain.
-    Deviations from Hauer: shrinkage, weights that know over-dispersion and drift, several unequal histories.
+    Deviations from Hauer: shrinkage, weights that know over-dispersion and drift, several unequal histories; a pattern
+    far from the others weighs less (Huber, Annals of Mathematical Statistics 1964), and a week in which fewer than
+    three patterns speak has no index: two cannot tell what befell all from what befell one of them.
 
     Args:
         counts: per pattern and week, shape (patterns, weeks).
@@ -48,11 +52,17 @@ def common_index(
     half = 0.5 * noise[:, None]
     weight = np.where(used, 1 / (drift**2 + noise[:, None] / np.maximum(mean, 1e-9)), 0.0)
     ratio = np.where(used, np.log((counts + half) / (mean + half)), 0.0)
-    raw = np.zeros(counts.shape[1])
+    raw, trust = np.zeros(counts.shape[1]), np.ones_like(weight)
     for _ in range(_ROUNDS):
-        level = (weight * (ratio - raw)).sum(1) / np.maximum(weight.sum(1), 1e-12)
-        raw = (weight * (ratio - level[:, None])).sum(0) / np.maximum(weight.sum(0), 1e-12)
-    return _shrink(raw, weight.sum(0))
+        own = weight * trust
+        level = (own * (ratio - raw)).sum(1) / np.maximum(own.sum(1), 1e-12)
+        raw = (own * (ratio - level[:, None])).sum(0) / np.maximum(own.sum(0), 1e-12)
+        apart = np.abs(ratio - level[:, None] - raw) * np.sqrt(weight)
+        trust = np.minimum(1.0, _HUBER / np.maximum(apart, 1e-12))
+    own = weight * trust
+    speaking = own.sum(0) ** 2 / np.maximum((own**2).sum(0), 1e-300)  # how many of equal weight
+    is_told = speaking >= _LEAST_PATTERNS
+    return _shrink(np.where(is_told, raw, 0.0), np.where(is_told, own.sum(0), 0.0))
 
 
 def _shrink(raw: Floats, precision: Floats) -> CommonIndex:

@@ -1,7 +1,7 @@
 """Prospects: what `counterfactual.Cut` will be able to show of a drifting pattern, and when.
 
-Belongs here: the power of that comparison before it is made. Does not belong here: the exact test's power
-(`planning.py`).
+Belongs here: the power of that comparison before it is made. Does not belong here: the comparison
+(`counterfactual.py`).
 """
 
 from collections.abc import Sequence
@@ -58,25 +58,43 @@ def power(plan: Plan, cut: float, days: int, confidence: float) -> float:
         days: after day 0; whole weeks count, a part of one is left out.
         confidence: of the interval that must exclude 0.
     """
-    expected = _even(plan, max(days // 7, 1))
-    most = _largest(plan, expected, confidence)
-    if most < 0:
-        return 0.0
-    chances = (np.arange(_SLICES) + 0.5) / _SLICES
-    rates = stats.gamma.ppf(chances[:, None], expected.shape, scale=expected.mean / expected.shape)
-    mean = rates * (1 - cut) / plan.dispersion
-    called = stats.gamma.sf(mean, most / plan.dispersion + 1)  # P(Poisson <= n) at real n
-    return float((called * expected.weight).sum() / _SLICES)
+    return _Outlook.of(plan, days, confidence).power(cut)
+
+
+@dataclass(frozen=True)
+class _Outlook:
+    """Of one look: what the rate may do without a fix, and the largest count that is called effective."""
+
+    rates: Floats
+    weight: Floats
+    dispersion: float
+    most: float
+
+    @classmethod
+    def of(cls, plan: Plan, days: int, confidence: float) -> "_Outlook":
+        expected = _even(plan, max(days // 7, 1))
+        most = _largest(plan, expected, confidence)
+        chances = (np.arange(_SLICES) + 0.5) / _SLICES
+        rates = np.asarray(stats.gamma.ppf(chances[:, None], expected.shape, scale=expected.mean / expected.shape))
+        return cls(rates, expected.weight, plan.dispersion, most)
+
+    def power(self, cut: float) -> float:
+        if self.most < 0:
+            return 0.0
+        mean = self.rates * (1 - cut) / self.dispersion
+        called = stats.gamma.sf(mean, self.most / self.dispersion + 1)  # P(Poisson <= n) at real n
+        return float((called * self.weight).sum() / _SLICES)
 
 
 def smallest_cut(plan: Plan, days: int, confidence: float, wanted: float = 0.8) -> float | None:
     """Smallest true cut that is called effective with the wanted chance; None: not even all of it would be."""
-    if power(plan, 1.0, days, confidence) < wanted:
+    outlook = _Outlook.of(plan, days, confidence)
+    if outlook.power(1.0) < wanted:
         return None
     low, high = 0.0, 1.0
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        low, high = (low, middle) if power(plan, middle, days, confidence) >= wanted else (middle, high)
+        low, high = (low, middle) if outlook.power(middle) >= wanted else (middle, high)
     return high
 
 

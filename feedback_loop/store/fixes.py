@@ -8,11 +8,13 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
 from feedback_loop.records import FINAL_VERDICTS, Fix, Verdict, Verification
+from feedback_loop.store.frames import read_frame
 from feedback_loop.store.tables import fixes, pattern_states, verifications
 
 _MAIN_SHARE = 0.5  # day 0 of a ramp is its first record with at least this share
@@ -127,11 +129,32 @@ def judged(conn: Connection, method_version: str, application: str) -> frozenset
     )
 
 
+def effective_since(conn: Connection, application: str, method_version: str) -> dict[str, datetime]:
+    """fix_id -> when it was called effective, by one method version."""
+    table = verifications.c
+    query = sa.select(table.fix_id, sa.func.min(table.as_of)).where(
+        table.application == application, table.method_version == method_version, table.verdict == "effective"
+    )
+    return {str(row[0]): row[1] for row in conn.execute(query.group_by(table.fix_id))}
+
+
 def save_verifications(conn: Connection, looks: Sequence[Verification], method_version: str) -> None:
     """Add looks; one that has a row keeps it, for a verdict is given once."""
     if looks:
         rows = [asdict(look) | {"method_version": method_version} for look in looks]
         conn.execute(insert(verifications).on_conflict_do_nothing(), rows)
+
+
+def first_looks(conn: Connection, application: str, method_version: str, day: int, before: datetime) -> pd.DataFrame:
+    """Looks of one day with numbers, made for days before a time: what past fixes teach of new ones."""
+    query = """
+        select n_observed, dispersion, n_expected, ci_low, confidence, reduction from feedback_loop.verifications
+        where application = :application and method_version = :method and look_day = :day and as_of < :before
+          and reduction is not null
+        order by as_of, fix_id
+    """
+    parameters = {"application": application, "method": method_version, "day": day, "before": before}
+    return read_frame(conn, query, parameters)
 
 
 def load_verifications(conn: Connection, as_of: datetime) -> list[Verification]:

@@ -50,6 +50,22 @@ def detector_of_week(conn: Connection, application: str, week: date) -> str | No
     return conn.execute(query.limit(1)).scalar_one_or_none()
 
 
+def applications_with_patterns(conn: Connection) -> list[str]:
+    """Applications of which any pattern is known, sorted."""
+    return sorted(conn.execute(sa.select(pattern_states.c.application).distinct()).scalars())
+
+
+def newest_detector(conn: Connection, application: str, before: date) -> str | None:
+    """The detector that the newest week before a day amounts to; None where there is none."""
+    query = (
+        sa.select(pattern_states.c.detector_version)
+        .where(pattern_states.c.application == application, pattern_states.c.week < before)
+        .order_by(pattern_states.c.week.desc())
+        .limit(1)
+    )
+    return conn.execute(query).scalar_one_or_none()
+
+
 def _state(row: Any) -> PatternState:
     names = PatternState.__dataclass_fields__
     exemplars = tuple(Exemplar(**exemplar) for exemplar in row["exemplars"])

@@ -5,55 +5,83 @@ events with the frozen detector (`store/`), and the statistics (`stats/`).
 
 In the loop: route -> (people ship a fix) -> **verify** -> back to cluster.
 
-`verify_fixes` in reading order: `fixes` (the steps) -> `tenant` (counts) -> `arms` (before and after) -> `nuisance`
-and `estimate` (the numbers) -> `decide` (the verdict); `guards`, `placebo`, `watch` and
-`learned` beside it. `windows` is the older method that the daily
-asset still asks.
+`verify_fixes` in reading order: `looks` (when) and `frames` (of what) -> `fixes` (the steps) -> `tenant` (counts) ->
+`arms` (before and after) -> `nuisance` and `estimate` (the numbers) -> `decide` (the verdict); `guards`,
+`evidence` (its weeks, to draw and to check), `placebo`, `watch` and `learned` beside it.
 """
 
+from feedback_loop.verify.evidence import WEEKS, fix_weeks
 from feedback_loop.verify.fixes import VERDICTS, verify_fixes
-from feedback_loop.verify.guards import ARRIVALS, AUDITS, DETECTORS, GUARDS, GuardPolicy, check_guards, may_close
+from feedback_loop.verify.frames import (
+    AFFECTED,
+    EVENTS,
+    EXPOSURES,
+    FIXES,
+    affected_sessions,
+    exposed_sessions,
+    fix_rows,
+    join_small_segments,
+    ramp_of,
+    without_strays,
+)
+from feedback_loop.verify.guards import (
+    ARRIVALS,
+    AUDITS,
+    DETECTORS,
+    FAMILIES,
+    GUARDS,
+    HEARD,
+    NOTES,
+    GuardPolicy,
+    check_guards,
+    families_of,
+    may_close,
+)
 from feedback_loop.verify.learned import chance_at_least, learn_cut_prior
+from feedback_loop.verify.looks import METHOD_VERSION, Look, due_at, due_looks, is_settled, join_fixes, next_look_at
 from feedback_loop.verify.placebo import PlaceboRates, check_placebos
 from feedback_loop.verify.policy import VerifyPolicy
 from feedback_loop.verify.watch import WATCHES, WatchPolicy, watch_fixes
-from feedback_loop.verify.windows import (
-    AFFECTED,
-    EXPOSURES,
-    METHOD_VERSION,
-    Look,
-    due_looks,
-    join_fixes,
-    look_of,
-    pending_look,
-    verify_look,
-)
 
 __all__ = [
     "AFFECTED",
     "ARRIVALS",
     "AUDITS",
     "DETECTORS",
+    "EVENTS",
     "EXPOSURES",
+    "FAMILIES",
+    "FIXES",
     "GUARDS",
+    "HEARD",
     "METHOD_VERSION",
+    "NOTES",
     "VERDICTS",
     "WATCHES",
+    "WEEKS",
     "GuardPolicy",
     "Look",
     "PlaceboRates",
     "VerifyPolicy",
     "WatchPolicy",
+    "affected_sessions",
     "chance_at_least",
     "check_guards",
     "check_placebos",
+    "due_at",
     "due_looks",
+    "exposed_sessions",
+    "families_of",
+    "fix_rows",
+    "fix_weeks",
+    "is_settled",
     "join_fixes",
+    "join_small_segments",
     "learn_cut_prior",
-    "look_of",
     "may_close",
-    "pending_look",
+    "next_look_at",
+    "ramp_of",
     "verify_fixes",
-    "verify_look",
     "watch_fixes",
+    "without_strays",
 ]

@@ -32,6 +32,7 @@ class Claim:
         versions: that carry it; empty: it is verified by time.
         days, moments, shares: of its deployments in time order; `moments` in days with fractions.
         parent: pattern that this one was split from, or None.
+        is_judged: whether it gets a verdict; else it only happened.
     """
 
     fix_id: str
@@ -41,6 +42,7 @@ class Claim:
     moments: tuple[float, ...]
     shares: tuple[float, ...]
     parent: str | None
+    is_judged: bool = True
 
     @property
     def day0(self) -> int:
@@ -93,6 +95,7 @@ def read_claims(fixes: pd.DataFrame) -> list[Claim]:
             "day": day_of(fixes["deployed_at"]),
             "moment": _moment(fixes["deployed_at"]),
             "share": np.where(np.isnan(share), 1.0, share),
+            "is_judged": fixes["is_judged"].to_numpy(dtype=bool) if "is_judged" in fixes else True,
         }
     )
     groups = frame.sort_values("moment", kind="stable").groupby(["fix_id", "pattern_id"])
@@ -109,6 +112,7 @@ def _claim(fix: str, pattern: str, rows: pd.DataFrame) -> Claim:
         moments=tuple(rows["moment"].astype(float)),
         shares=tuple(rows["share"].astype(float)),
         parent=next((p for p in rows["parent_pattern_id"] if p != UNKNOWN), None),
+        is_judged=bool(rows["is_judged"].all()),
     )
 
 

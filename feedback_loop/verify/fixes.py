@@ -104,7 +104,8 @@ def verify_fixes(
             pattern_id and occurred_at may be missing. A user that is NA is a user of its own.
         exposures: date, prompt_version, n_exposures (weighted); optional segment. A missing row is unknown, not 0.
         fixes: fix_id, pattern_id, prompt_version (NA: verified by time), deployed_at, rollout_share (NA: 1); optional
-            parent_pattern_id. Several rows of one fix_id are the steps of a ramp, or several versions that carry it.
+            parent_pattern_id, is_judged (False: it happened, and is not judged). Several rows of one fix_id are the
+            steps of a ramp, or several versions that carry it.
         as_of: end of what is known; a day that has begun is left out. Without a zone it is UTC.
         guards: frame `GUARDS`, from `check_guards`.
         policy: evidence needed.
@@ -136,6 +137,8 @@ def verify_fixes(
 
 
 def _look_of(claim: Claim, until: int, policy: VerifyPolicy) -> int | None:
+    if not claim.is_judged:
+        return None
     return max((day for day in policy.looks if claim.day0 + day <= until), default=None)
 
 
@@ -271,6 +274,8 @@ def _numbers(estimate: Estimate, test: Test, chance: float | None, policy: Verif
 
 
 def _nothing_yet(judged: _Judged, policy: VerifyPolicy) -> str:
+    if not judged.claim.is_judged:
+        return "it is not judged"
     if judged.day is None:
         return f"the first look is {policy.looks[0]} days after the deployment"
     return "the pattern was never seen, so there is nothing to compare"

@@ -7,15 +7,16 @@ A blocking guard makes the verdict pending. Evidence that is missing blocks noth
 not acted on without a person.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from feedback_loop.records import FrameShape
+from feedback_loop.records import FrameShape, check_between
 
 GUARDS = FrameShape("guards", {"fix_id": "str", "guard": "str", "is_blocking": "bool", "reason": "str"})
 
@@ -45,23 +46,65 @@ ARRIVALS = FrameShape(
     },
 )
 
+HEARD = FrameShape(
+    "heard",  # one row per fix: days on which its application served, and those of them that brought any feedback
+    {
+        "fix_id": "str",
+        "days_before": "float64",
+        "heard_before": "float64",
+        "days_after": "float64",
+        "heard_after": "float64",
+    },
+)
+
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "power_floor": ("too rare: ",),
+    "exposure_share": ("sessions that its roll-out planned", "no sessions were served after the fix"),
+    "baseline": ("before the fix; a comparison needs", "no sessions were recorded before the fix"),
+    "late_feedback": ("feedback is late: ",),
+    "dominating_user": ("rests on one user: ",),
+    "siblings": ("displaced: ",),
+    "concurrent_fixes": ("joint verdict: ",),
+    "segment_mix": ("standardised by segment, ",),
+    "detector": (),
+    "texts": (),
+    "silence": (),
+    "srm": (),
+    "audit": (),
+    "placebo": (),
+}
+"""Families of guards -> what the reason of a verdict says where the numbers themselves set one off."""
+
+NOTES = frozenset({"concurrent_fixes", "segment_mix"})
+"""Families that change what is compared, and are no fault."""
+
 
 @dataclass(frozen=True)
 class GuardPolicy:
     """When a guard blocks.
 
     Attributes:
+        needs_audit: whether a verdict closes its ticket only where the detector was audited on both sides.
+        needs_placebo: whether it does only where the error rate of placebo fixes is known and low.
         srm_p: chance below which the arms' sizes do not fit the plan.
         min_ratio, max_ratio: of recall and precision after over before.
         min_audited: true members labelled on each side; with fewer the audit says nothing.
         max_placebo: false-effective rate of placebo fixes above which nothing is closed by itself.
+        least_heard: share of days with any feedback, after over before; with less the pipe may be broken.
     """
 
+    needs_audit: bool = True
+    needs_placebo: bool = True
     srm_p: float = 0.001
     min_ratio: float = 0.9
     max_ratio: float = 1.1
     min_audited: int = 30
     max_placebo: float = 0.05
+    least_heard: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_between(self, 0, 1, "srm_p", "min_ratio", "max_placebo", "least_heard")
+        check_between(self, 1, inf, "max_ratio", "min_audited")
 
 
 _Row = tuple[str, bool, str]
@@ -73,6 +116,7 @@ def check_guards(
     detectors: pd.DataFrame | None = None,
     audits: pd.DataFrame | None = None,
     arrivals: pd.DataFrame | None = None,
+    heard: pd.DataFrame | None = None,
     placebo: float | None = None,
     policy: GuardPolicy = GuardPolicy(),
 ) -> pd.DataFrame:
@@ -83,6 +127,7 @@ def check_guards(
         detectors: frame `DETECTORS`; None: not checked here.
         audits: frame `AUDITS`; a fix without a row has no audit, which is said and blocks nothing.
         arrivals: frame `ARRIVALS`; None or no row: the roll-out was not split.
+        heard: frame `HEARD`; None or no row: not known.
         placebo: share of placebo fixes that were called effective; None: not known yet.
         policy: limits.
 
@@ -98,6 +143,7 @@ def check_guards(
             ("detectors", DETECTORS, detectors),
             ("audits", AUDITS, audits),
             ("arrivals", ARRIVALS, arrivals),
+            ("heard", HEARD, heard),
         )
     }
     rows = [
@@ -107,6 +153,7 @@ def check_guards(
             *_detectors(found["detectors"].get(fix_id)),
             *_audit(found["audits"].get(fix_id), policy),
             *_arrivals(found["arrivals"].get(fix_id), policy),
+            *_heard(found["heard"].get(fix_id), policy),
             *_placebo(placebo, policy),
         )
     ]
@@ -116,6 +163,11 @@ def check_guards(
 def may_close(guards: pd.DataFrame, fix_id: str) -> bool:
     """Whether a verdict may be acted on by itself: no guard of the fix has anything to say."""
     return not (guards["fix_id"] == fix_id).any()
+
+
+def families_of(reason: str) -> list[str]:
+    """Families of guards that a verdict's reason speaks of, of those that the numbers themselves set off."""
+    return [name for name, said in FAMILIES.items() if any(words in reason for words in said)]
 
 
 def _by_fix(shape: FrameShape, frame: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
@@ -131,6 +183,8 @@ def _detectors(rows: pd.DataFrame | None) -> Iterator[_Row]:
 def _audit(rows: pd.DataFrame | None, policy: GuardPolicy) -> Iterator[_Row]:
     sides = {str(side): part.sum(numeric_only=True) for side, part in rows.groupby("side")} if rows is not None else {}
     if {"before", "after"} - set(sides) or any(s["n_true"] < policy.min_audited for s in sides.values()):
+        if not policy.needs_audit:
+            return
         yield "audit", False, "the detector was not audited on both sides, so nothing is closed by itself"
         return
     for name, below in (("recall", "n_true"), ("precision", "n_detected")):
@@ -155,7 +209,22 @@ def _arrivals(rows: pd.DataFrame | None, policy: GuardPolicy) -> Iterator[_Row]:
         yield "srm", True, f"the arms' sizes ({seen} users) do not fit the planned shares (p = {p:.1g})"
 
 
+def _heard(rows: pd.DataFrame | None, policy: GuardPolicy) -> Iterator[_Row]:
+    """Silence after a fix is a broken pipe before it is a success."""
+    if rows is None:
+        return
+    days_before, heard_before, days_after, heard_after = (float(rows[name].sum()) for name in list(HEARD.columns)[1:])
+    if not (days_before > 0 and days_after > 0):
+        return
+    before, after = heard_before / days_before, heard_after / days_after
+    if after < policy.least_heard * before:
+        said = f"feedback of any kind came on {after:.0%} of the days after the fix, {before:.0%} before"
+        yield "silence", True, f"{said}: is the pipe broken?"
+
+
 def _placebo(rate: float | None, policy: GuardPolicy) -> Iterator[_Row]:
+    if not policy.needs_placebo:
+        return
     if rate is None:
         yield "placebo", False, "the error rate of placebo fixes is not known yet, so nothing is closed by itself"
     elif rate > policy.max_placebo:

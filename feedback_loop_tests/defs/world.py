@@ -13,7 +13,11 @@ from sqlalchemy import Engine
 from feedback_loop.definitions import build_definitions
 from feedback_loop.defs.resources import Alerts, Database, TrackerResource
 from feedback_loop.defs.runs import Loop
+from feedback_loop.verify import GuardPolicy
 from feedback_loop_tests.factories import Record, import_records, rows
+
+UNAUDITED = GuardPolicy(needs_audit=False, needs_placebo=False)
+"""Of a team whose tickets a verdict may close though nobody audited the detector and no placebo was tried yet."""
 
 
 @dataclass(frozen=True)

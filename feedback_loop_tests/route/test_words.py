@@ -73,15 +73,26 @@ def test_what_shows_when() -> None:
 
 
 def test_drops_are_planned_for_the_first_the_middle_and_the_last_look() -> None:
-    drops = visibility.visible_drops(weeks(200, 210, 205), LOOKS, 1.0)
-    assert list(drops) == [14, 28, 42]
-    assert 0.5 > (drops[14] or 1) > (drops[28] or 1) > (drops[42] or 1) > 0.05
-    assert list(visibility.visible_drops(weeks(200), {7: 0.9}, 1.0)) == [7]
-    assert set(visibility.visible_drops(weeks(1), LOOKS, 1.0).values()) == {None}
+    found = visibility.outlook(weeks(*[205] * 8), LOOKS, 1.0)
+    assert list(found.drops) == [14, 28, 42]
+    assert 0.75 > (found.drops[14] or 1) > (found.drops[28] or 1) > (found.drops[42] or 1) > 0.3
+    assert list(visibility.outlook(weeks(200), {7: 0.9}, 1.0).drops) == [7]
+    assert set(visibility.outlook(weeks(1), LOOKS, 2.0).drops.values()) == {None}
+    assert set(visibility.outlook(weeks(0), LOOKS, 1.0).drops.values()) == {None}
+
+
+def test_a_hold_back_is_advised_where_it_brings_much() -> None:
+    found = visibility.outlook(weeks(*[1000] * 8), LOOKS, 1.0)
+    assert visibility.advice(found) == (
+        " If 20% of the traffic keeps the old version for 14 days, a cut by half will show by then."
+    )
+    assert visibility.advice(visibility.outlook(weeks(*[10] * 8), LOOKS, 1.0)) == ""
+    assert found.days_to_halving is None
+    assert visibility.outlook(weeks(*[1000] * 8), {14: 0.6, 28: 0.6}, 1.0).days_to_halving == 14
 
 
 def test_a_pattern_that_is_known_longer_shows_smaller_drops() -> None:
-    new, known = (visibility.visible_drops(weeks(*[100] * n), LOOKS, 1.0)[42] for n in (1, 8))
+    new, known = (visibility.outlook(weeks(*[100] * n), LOOKS, 1.0).drops[42] for n in (1, 8))
     assert new is not None
     assert known is not None
     assert known < new - 0.02

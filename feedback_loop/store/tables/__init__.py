@@ -17,7 +17,17 @@ from feedback_loop.store.tables.facts import (
     interactions,
     rejected_records,
 )
-from feedback_loop.store.tables.fixes import detections, detectors, fixes, ticket_events, tickets, verifications
+from feedback_loop.store.tables.fixes import (
+    detections,
+    detector_audits,
+    detectors,
+    fixes,
+    placebo_rates,
+    regression_watches,
+    ticket_events,
+    tickets,
+    verifications,
+)
 from feedback_loop.store.tables.loop import (
     exposures,
     failure_descriptions,
@@ -43,6 +53,7 @@ __all__ = [
     "cohort_weeks",
     "deployments",
     "detections",
+    "detector_audits",
     "detectors",
     "evaluations",
     "exposures",
@@ -66,7 +77,9 @@ __all__ = [
     "pattern_segments",
     "pattern_states",
     "pattern_weeks",
+    "placebo_rates",
     "prompt_version_weeks",
+    "regression_watches",
     "rejected_records",
     "text_vectors",
     "ticket_events",

@@ -120,4 +120,58 @@ verifications = sa.Table(
     *(column(name, Float, null=True) for name in ("reduction", "ci_low", "ci_high", "confidence")),
     *(column(name, Float, null=True) for name in ("p_value", "rate_ratio", "dispersion")),
     column("detector_version", Text, null=True),
+    column("n_observed", BigInteger, null=True),
+    *(column(name, Float, null=True) for name in ("q_value", "prob_at_least_bar", "drift")),
+    column("may_close", Boolean, default="false"),
+    column("evidence", JSONB, null=True),  # windows, guards, weeks, policy: what the verdict was made from
+)
+
+regression_watches = sa.Table(
+    "regression_watches",
+    metadata,
+    key("application"),
+    key("fix_id"),
+    key("look", Integer),
+    key("method_version"),
+    column("pattern_id", Text),
+    column("state", Text),
+    column("reason", Text),
+    column("as_of", Timestamp),
+    column("deployed_at", Timestamp),
+    column("since", Date),  # first of the days that were compared with those before
+    column("n_observed", BigInteger, null=True),
+    *(column(name, Float, null=True) for name in ("n_expected", "rise", "p_value", "threshold")),
+    column("confidence", Float),
+)
+
+placebo_rates = sa.Table(
+    "placebo_rates",
+    metadata,
+    key("application"),
+    key("month", Date),
+    key("method_version"),
+    column("as_of", Timestamp),
+    column("detector_version", Text),
+    *(column(name, Integer) for name in ("n_placebos", "n_judged", "n_effective", "n_worse")),
+    *(column(name, Float, null=True) for name in ("false_effective", "false_reopen")),
+    *(column(name, Float, null=True) for name in ("effective_high", "reopen_high")),
+)
+
+detector_audits = sa.Table(
+    "detector_audits",  # a blind sample: who labels sees the text and a failure, not what the detector said
+    metadata,
+    key("application"),
+    key("fix_id"),
+    key("interaction_id"),
+    column("audit_number", Integer),
+    column("pattern_id", Text),
+    column("detector_version", Text),
+    column("side", Text),
+    column("is_found", Boolean),
+    column("weight", Float),  # events of its side and kind per sampled one
+    column("drawn_at", Timestamp),
+    column("is_member", Boolean, null=True),  # the label
+    column("labelled_by", Text, null=True),
+    column("labelled_at", Timestamp, null=True),
+    sa.UniqueConstraint("audit_number", name="uq_detector_audits_audit_number"),
 )

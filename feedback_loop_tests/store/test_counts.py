@@ -1,0 +1,102 @@
+"""What verdicts rest on: exposures by cohort, steps of roll-outs, sizes of arms, texts that are gone."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from feedback_loop.records import Window
+from feedback_loop.store import aftermath, auditing, counts, negatives
+from feedback_loop_tests.factories import APPLICATION, W1, W2, at, import_records, make_deployment, make_interaction
+from feedback_loop_tests.verify.test_looks import fix
+
+WEEK1 = Window.of_week(W1)
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def shipped(hours: float, share: float, version: str = "v2", **fields: Any) -> dict[str, Any]:
+    when, name = (NOON + timedelta(hours=hours)).isoformat(), f"{version}-{hours}"
+    return make_deployment(
+        when, deployment_id=name, prompt_name="support", prompt_version=version, rollout_share=share, **fields
+    )
+
+
+def test_sessions_by_cohort_add_up_to_exposures(engine: Engine, tmp_path: Path) -> None:
+    records = [
+        make_interaction(
+            f"i{n}", at(W1, n), cohort=("new", "old", None)[n % 3], sample_rate=0.5, session_id=f"s{n // 2}"
+        )
+        for n in range(12)
+    ]
+    import_records(engine, tmp_path, records)
+    with engine.connect() as conn:
+        by_cohort = counts.count_sessions(conn, WEEK1, APPLICATION)
+        whole = negatives.count_exposures(conn, WEEK1, APPLICATION)
+    assert by_cohort["n_exposures"].sum() == whole["n_exposures"].sum() == 12
+    assert set(by_cohort["cohort"].dropna()) == {"new", "old"}
+
+
+def test_a_later_version_takes_its_share_of_the_plan(engine: Engine, tmp_path: Path) -> None:
+    other = shipped(72, 1.0, "v9") | {"prompt_name": "another"}
+    import_records(engine, tmp_path, [shipped(0, 0.2), shipped(6, 1.0), shipped(48, 0.3, "v3"), other])
+    mine = fix(
+        application=APPLICATION, prompt_name="support", prompt_version="v2", deployed_at=NOON + timedelta(hours=6)
+    )
+    with engine.connect() as conn:
+        steps = counts.roll_out_steps(conn, mine, NOON + timedelta(days=9))
+        assert counts.roll_out_steps(conn, fix(application=APPLICATION), NOON + timedelta(days=9)) == []
+        early = counts.roll_out_steps(conn, mine, NOON + timedelta(hours=7))
+    assert [(at - NOON, round(share, 2)) for at, share in steps] == [
+        (timedelta(), 0.2),
+        (timedelta(hours=6), 1.0),
+        (timedelta(hours=48), 0.7),
+    ]
+    assert len(early) == 2
+
+
+def test_arms_are_counted_by_user_or_by_session_where_users_got_both(engine: Engine, tmp_path: Path) -> None:
+    sticky = [
+        make_interaction(f"a{n}", at(W1, n / 10), user_id=f"u{n % 10}", prompt_version=f"v{1 + n % 2}")
+        for n in range(40)
+    ]
+    mixed = [
+        make_interaction(f"b{n}", at(W2, n / 10), user_id=f"u{n % 10}", prompt_version=f"v{1 + n // 10 % 2}")
+        for n in range(40)
+    ]
+    import_records(engine, tmp_path, sticky + mixed)
+    mine = fix(application=APPLICATION, prompt_name="support", prompt_version="v2")
+    with engine.connect() as conn:
+        assert counts.count_arms(conn, mine, WEEK1) == (5, 5)
+        assert counts.count_arms(conn, mine, Window.of_week(W2)) == (20, 20)
+
+
+def test_the_newest_placebo_rate_that_was_known_counts(engine: Engine) -> None:
+    row = {"application": "shop", "as_of": NOON, "detector_version": "d", "n_placebos": 9, "n_judged": 8}
+    row |= {"n_effective": 0, "n_worse": 0, "false_effective": 0.0, "false_reopen": 0.0}
+    row |= {"effective_high": 0.3, "reopen_high": 0.3}
+    later = row | {"as_of": NOON + timedelta(days=30), "false_effective": 0.25}
+    with engine.begin() as conn:
+        assert aftermath.false_effective_rate(conn, "shop", "m1", NOON) is None
+        aftermath.save_placebo_rates(conn, W1.replace(day=1), "m1", [later])
+        aftermath.save_placebo_rates(conn, W1.replace(day=1), "m1", [row])  # the month again: replaced
+        aftermath.save_placebo_rates(conn, W1.replace(month=2, day=1), "m1", [later])
+        found = [aftermath.false_effective_rate(conn, "shop", "m1", NOON + timedelta(days=n)) for n in (-1, 0, 30)]
+    assert found == [None, 0.0, 0.25]
+
+
+def test_labels_of_an_audit_count_by_what_they_stand_for(engine: Engine) -> None:
+    insert = text(
+        "insert into feedback_loop.detector_audits "
+        "values ('shop', 'f1', :id, :n, 'p1', 'd', 'before', :found, :weight, :at, :label, 'maria', :at)"
+    )
+    found = [(True, 1.0, True)] * 9 + [(True, 1.0, False), (False, 10.0, True), (False, 10.0, False)]
+    with engine.begin() as conn:
+        for n, (is_found, weight, label) in enumerate(found):
+            values = {"id": f"i{n}", "n": n, "found": is_found, "weight": weight, "label": label, "at": NOON}
+            conn.execute(insert, values)
+        assert auditing.audit_counts(conn, "shop", NOON).empty
+        (row,) = auditing.audit_counts(conn, "shop", NOON + timedelta(days=1)).to_dict("records")
+    assert row["n_found"] / row["n_true"] == pytest.approx(9 / 19)  # one that was missed stands for ten
+    assert row["n_found"] / row["n_detected"] == pytest.approx(0.9)
