@@ -69,7 +69,9 @@ def _watch(court: Court, fix: Fix, at: datetime, policy: WatchPolicy) -> dict[st
         counted = court.counter.count(court.application, fix.detector_version, window)
     except UncountableError as why:
         return row | {"state": "pending", "reason": str(why)}
+    settled = fix_store.effective_since(court.conn, court.application, METHOD_VERSION)
     fixes = court.rows_at(window, counted, [fix.fix_id])
+    fixes = fixes.assign(settled_at=fixes["fix_id"].map(settled))
     found = watch_fixes(
         counted.affected, counted.exposures, fixes, as_of=at, policy=policy, verify=court.settings.verify
     )

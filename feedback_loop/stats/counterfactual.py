@@ -17,7 +17,8 @@ Floats = NDArray[np.float64]
 _HALVINGS = 32
 _SPAN = 25.0  # of the logarithm of a rate ratio that is searched
 _LEAST_VARIANCE = 1e-7
-_ROUNDS = 8
+_ROUNDS = 12
+_CONVERGED = 1e-7
 _LONGEST_STEP = 1.5
 _VOLATILE = 0.25  # tickets are made of the patterns that wander most: more variance than the drift of all would have
 
@@ -147,7 +148,10 @@ def _fit(history: History, cov: _Covariance, known: NDArray[np.bool_]) -> _Fit:
         level = solved[:, :, 1].sum(1) / precision
         pull = solved[:, :, 1] - level[:, None] * solved[:, :, 0]
         wander = np.einsum("gij,gj->gi", cov.seen, pull)
-        log_rate = log_rate + np.clip(level[:, None] + wander - log_rate, -_LONGEST_STEP, _LONGEST_STEP)
+        step = np.clip(level[:, None] + wander - log_rate, -_LONGEST_STEP, _LONGEST_STEP)
+        log_rate = log_rate + step
+        if np.abs(step).max() < _CONVERGED:
+            break
     mean = e * np.exp(log_rate)
     likelihood = ((n * log_rate - mean) / noise).sum(1) - 0.5 * (pull * wander).sum(1)
     root = np.sqrt(mean / noise)

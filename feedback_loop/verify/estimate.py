@@ -55,7 +55,14 @@ class Estimate:
 
 
 def estimate_cut(
-    patterns: list[int], arms: Arms, tenant: Tenant, nuisance: Nuisance, policy: VerifyPolicy, without: int = -1
+    patterns: list[int],
+    arms: Arms,
+    tenant: Tenant,
+    nuisance: Nuisance,
+    policy: VerifyPolicy,
+    without: int = -1,
+    *,
+    even_none: bool = False,
 ) -> Estimate:
     """The numbers of the patterns counted together as one.
 
@@ -66,6 +73,7 @@ def estimate_cut(
         nuisance: what moves them beside fixes.
         policy: least exposures and shift of mix.
         without: code of a user whose sessions are left out.
+        even_none: whether an old arm without any case still tells what to expect: half a case (Jeffreys).
     """
     rows = tenant.rows.keep(np.isin(tenant.rows.pattern, patterns) & (tenant.rows.user != without))
     is_old, is_new = arms.old[rows.day, rows.version], arms.new[rows.day, rows.version]
@@ -80,7 +88,7 @@ def estimate_cut(
     )
     if before <= 0 or after <= 0:
         return basic
-    return _estimate(basic, patterns, arms, tenant, nuisance, policy, rows, is_old, is_new)
+    return _estimate(basic, patterns, arms, tenant, nuisance, policy, rows, is_old, is_new, even_none)
 
 
 def _span(served: Floats) -> int:
@@ -98,6 +106,7 @@ def _estimate(
     rows: Rows,
     is_old: NDArray[np.bool_],
     is_new: NDArray[np.bool_],
+    even_none: bool,
 ) -> Estimate:
     factor, note = _mix(patterns, arms, nuisance, policy)
     exposure = nuisance.exposure @ factor
@@ -109,6 +118,8 @@ def _estimate(
     noise = _noise(rows, nuisance, weight)
     count = sums(rows.day[is_old] // 7, rows.weight[is_old], len(old))
     old[: int(nuisance.since[patterns].min())] = 0.0
+    if even_none and count.sum() <= 0 < old.sum():
+        count = 0.5 * noise * old / old.sum()
     if old.sum() <= 0 or new.sum() <= 0 or count.sum() <= 0:
         return _with_share(basic, arms, exposure, note)
     mean = count.sum() / (old * index.level).sum() * index.level * (old + new)

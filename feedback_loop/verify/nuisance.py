@@ -18,7 +18,6 @@ from feedback_loop.verify.tenant import Rows, Tenant, sums
 
 Floats = NDArray[np.float64]
 
-_MANY_CELLS = 20_000_000
 _PRIOR_EVENTS = 50.0  # per weekday or segment: how much is needed before it is believed to differ
 
 
@@ -123,15 +122,8 @@ def user_squares(rows: Rows, n_patterns: int) -> Floats:
     """Sum over users and weeks of the squared sum of weights, by pattern."""
     week = rows.day // 7
     shape = (n_patterns, int(week.max(initial=0)) + 1, int(rows.user.max(initial=0)) + 1)
-    if not len(week):
-        return np.zeros(n_patterns)
-    cell = np.ravel_multi_index((rows.pattern, week, rows.user), shape)
-    if np.prod(shape, dtype=float) <= _MANY_CELLS:
-        total = sums(cell, rows.weight, 0)
-        used = np.flatnonzero(total)
-        return sums(used // (shape[1] * shape[2]), total[used] ** 2, n_patterns)
-    cells, place = np.unique(cell, return_inverse=True)
-    return sums(cells // (shape[1] * shape[2]), sums(place, rows.weight, 0) ** 2, n_patterns)
+    cells, place = np.unique(np.ravel_multi_index((rows.pattern, week, rows.user), shape), return_inverse=True)
+    return sums(cells // (shape[1] * shape[2]), sums(place, rows.weight, len(cells)) ** 2, n_patterns)
 
 
 def _first_seen(counts: Floats, exposures: Floats, noise: Floats) -> NDArray[np.int64]:

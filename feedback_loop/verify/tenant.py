@@ -116,7 +116,8 @@ def read_tenant(affected: pd.DataFrame, exposures: pd.DataFrame, as_of: pd.Times
 
 def sums(codes: Ints, values: Floats, n: int) -> Floats:
     """Sum of the values of each code 0..n-1."""
-    return np.bincount(codes, values, n).astype(np.float64)
+    result: Floats = np.bincount(codes, values, n).astype(np.float64, copy=False)
+    return result
 
 
 def day_of(at: pd.Series) -> Ints:

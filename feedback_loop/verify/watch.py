@@ -3,10 +3,11 @@
 Belongs here: repeated looks at a fixed pattern, with a stated rate of false alarms. Does not belong here: the first
 verdict (`fixes.py`), and reopening a ticket (`route/`).
 
-Group-sequential: every four weeks up to 24 after the verdict the last four weeks are compared with all weeks since the
-fix, at an equal part of the false-alarm rate (Bonferroni). For weekly data with a known end that finds more than a test
-that is valid at any time (Schultzberg and Ankargren 2023). By the same expectation as a verdict, so a pattern that
-wanders by itself does not return by that.
+Group-sequential: every four weeks up to 24 after the verdict the last four weeks are compared with the days from the
+fix to its verdict, at an equal part of the false-alarm rate (Bonferroni). Later days are no part of what is compared
+with: a pattern that came back in the middle of a look would hide itself from the next. For weekly data with a known end
+this finds more than a test that is valid at any time (Schultzberg and Ankargren 2023). By the same expectation as a
+verdict, so a pattern that wanders by itself does not return by that.
 """
 
 from dataclasses import dataclass
@@ -18,11 +19,10 @@ from numpy.typing import NDArray
 
 from feedback_loop.records import FrameShape
 from feedback_loop.verify.arms import Arms, Claim, arms_of, read_claims
-from feedback_loop.verify.decide import too_rare
-from feedback_loop.verify.estimate import Estimate, estimate_cut
+from feedback_loop.verify.estimate import estimate_cut
 from feedback_loop.verify.nuisance import Nuisance, estimate_nuisance
 from feedback_loop.verify.policy import VerifyPolicy
-from feedback_loop.verify.tenant import Tenant, day_of, read_tenant
+from feedback_loop.verify.tenant import UNKNOWN, Tenant, day_of, read_tenant
 
 WATCHES = FrameShape(
     "watches",  # one row per fix
@@ -44,7 +44,7 @@ class WatchPolicy:
     """How a fixed pattern is watched.
 
     Attributes:
-        every_days: between looks; each compares as many days with those before them since the fix.
+        every_days: between looks; each compares as many days with those from the fix to its verdict.
         n_looks: after which the watch is over.
         false_reopen: chance that a pattern which did not return is ever called returned, over all looks.
         least_rise: observed over expected, less one, that is worth reopening for.
@@ -70,7 +70,7 @@ def watch_fixes(
     Args:
         affected: as of `verify_fixes`.
         exposures: as of `verify_fixes`.
-        fixes: as of `verify_fixes`; those that were called effective.
+        fixes: as of `verify_fixes`, those that were called effective; `settled_at`: when, else at the first look.
         as_of: end of what is known.
         policy: of the watch.
         verify: floors and history of verdicts, which hold here as well; default: the shipped ones.
@@ -86,14 +86,25 @@ def watch_fixes(
     tenant = read_tenant(affected, exposures, end, first - 7 * verify.history_weeks)
     rows = []
     nuisance = estimate_nuisance(tenant, claims) if tenant.patterns and tenant.versions else None
+    settled = _settled(fixes)
     for claim in claims:
-        row = _watch(claim, claims, tenant, nuisance, until, policy, verify)
+        at = settled.get(claim.fix_id, claim.day0 + verify.looks[0])
+        row = _watch(claim, at, claims, tenant, nuisance, until, policy, verify)
         rows.append({"fix_id": claim.fix_id, "threshold": policy.false_reopen / policy.n_looks} | row)
     return WATCHES.check(pd.DataFrame(rows, columns=list(WATCHES.columns)))
 
 
+def _settled(fixes: pd.DataFrame) -> dict[str, int]:
+    """fix_id -> day before which its verdict was made from what was known."""
+    if "settled_at" not in fixes:
+        return {}
+    known = fixes.dropna(subset=["settled_at"])
+    return dict(zip(known["fix_id"].astype(str), (int(day) for day in day_of(known["settled_at"])), strict=True))
+
+
 def _watch(
     claim: Claim,
+    settled: int,
     claims: list[Claim],
     tenant: Tenant,
     nuisance: Nuisance | None,
@@ -102,28 +113,38 @@ def _watch(
     verify: VerifyPolicy,
 ) -> dict[str, object]:
     last = until - policy.every_days
-    if until - claim.day0 > verify.looks[-1] + policy.every_days * policy.n_looks:
+    if last - settled > policy.every_days * (policy.n_looks - 1):
         return {"state": "over", "reason": f"the watch ended after {policy.n_looks} looks"}
-    if nuisance is None or claim.pattern_id not in tenant.patterns or last - claim.day0 < verify.looks[0]:
-        return {"state": "pending", "reason": "too few days since the fix"}
-    served = arms_of(claim, claims, tenant).new
-    is_last = np.arange(tenant.start, tenant.end) >= last
-    before: NDArray[np.bool_] = served & ~is_last[:, None]
-    since: NDArray[np.bool_] = served & is_last[:, None]
-    arms = Arms(before, since, is_last.astype(float), np.ones(len(tenant.versions), dtype=bool))
-    estimate = estimate_cut([tenant.patterns.index(claim.pattern_id)], arms, tenant, nuisance, verify)
-    if estimate.cut is None or too_rare(estimate, verify):
-        return _few(estimate)
-    p = float(estimate.cut.chance_at_most(1.0))
-    rise = -estimate.cut.reduction
-    counts = {"n_observed": estimate.n_after, "n_expected": estimate.expected}
-    numbers: dict[str, object] = {**counts, "rise": rise, "p_value": p}
+    if nuisance is None or claim.pattern_id not in tenant.patterns or last < settled:
+        return {"state": "pending", "reason": "too few days since the verdict"}
+    arms = _watched(arms_of(claim, claims, tenant), tenant, settled, last)
+    code = tenant.patterns.index(claim.pattern_id)
+    estimate = estimate_cut([code], arms, tenant, nuisance, verify, even_none=True)
+    if estimate.cut is None:
+        return {"state": "pending", "reason": "no sessions were served, or none from the fix to its verdict"}
+    p, rise = float(estimate.cut.chance_at_most(1.0)), -estimate.cut.reduction
+    numbers: dict[str, object] = {"n_observed": estimate.n_after, "n_expected": estimate.expected}
+    if estimate.cut.observed < verify.min_expected * estimate.cut.dispersion:
+        return numbers | {"state": "quiet", "reason": "too few cases to reopen for"}
+    numbers |= {"rise": rise, "p_value": p}
     if p <= policy.false_reopen / policy.n_looks and rise >= policy.least_rise:
-        return numbers | {"state": "returned", "reason": f"{rise:.0%} more than since the fix"}
-    return numbers | {"state": "quiet", "reason": "no more than since the fix, as far as can be told"}
+        return numbers | {"state": "returned", "reason": f"{_more(rise)} than from the fix to its verdict"}
+    return numbers | {"state": "quiet", "reason": "no more than from the fix to its verdict, as far as can be told"}
 
 
-def _few(estimate: Estimate) -> dict[str, object]:
-    return {"state": "quiet", "reason": "too few cases to tell, so also too few to reopen for"} | (
-        {"n_observed": estimate.n_after} if estimate.n_after is not None else {}
-    )
+def _watched(arms: Arms, tenant: Tenant, settled: int, last: int) -> Arms:
+    """What the fix served until its verdict, and everything but the old versions in the last days.
+
+    Versions that came after the fixed one are meant to hold the fix as well; most patterns come back with one of them.
+    """
+    days = np.arange(tenant.start, tenant.end)
+    is_last = days >= last
+    is_old = arms.old[is_last].any(0)
+    unknown = np.array([v == UNKNOWN for v in tenant.versions], dtype=bool) & ~arms.new[is_last].any(0)
+    before: NDArray[np.bool_] = arms.new & (days < settled)[:, None]
+    since: NDArray[np.bool_] = is_last[:, None] & (arms.scope & ~is_old & ~unknown)[None]
+    return Arms(before, since, is_last.astype(float), arms.scope)
+
+
+def _more(rise: float) -> str:
+    return f"{rise:.0%} more" if rise < 10 else f"{1 + rise:,.0f} times as much"

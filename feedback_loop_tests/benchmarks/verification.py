@@ -37,6 +37,7 @@ from feedback_loop_tests.benchmarks.verification_worlds import STRATA, Drawn, Wo
 
 CUTS = (-0.3, 0.0, 0.1, 0.3, 0.5, 0.8)
 OURS = "ours"
+_COMES_BACK = 42  # days after the verdict: in the middle of a look
 
 WORLDS = {
     "base": World(),
@@ -120,15 +121,16 @@ def count_tickets(world: World, share_useless: float, seed: int, repetition: int
 def count_watch(world: World, cut: float, seed: int, repetition: int) -> pd.DataFrame:
     """Six looks at fixes that work: called returned although nothing changed, or after the pattern came back."""
     drawn = draw(world, np.random.default_rng([seed, repetition]))
-    first = drawn.as_of - pd.Timedelta(days=world.days - VerifyPolicy().looks[-1])
-    back = first + pd.Timedelta(days=28)
+    first = drawn.as_of - pd.Timedelta(days=world.days - VerifyPolicy().looks[0])
+    back = first + pd.Timedelta(days=_COMES_BACK)
+    fixes = drawn.fixes.assign(settled_at=first)
     fixed = drawn.after(cut)
     came_back = pd.concat([fixed[fixed["occurred_at"] < back], drawn.affected[drawn.affected["occurred_at"] >= back]])
     returned: dict[tuple[str, str], int] = {}
     for look_number in range(1, WatchPolicy().n_looks + 1):
         as_of = first + pd.Timedelta(days=28 * look_number)
         for kind, affected in (("stays", fixed), ("comes back", came_back)):
-            states = watch_fixes(affected, drawn.exposures, drawn.fixes, as_of=as_of)
+            states = watch_fixes(affected, drawn.exposures, fixes, as_of=as_of)
             for fix_id, state in zip(states["fix_id"], states["state"], strict=True):
                 if state == "returned":
                     returned.setdefault((kind, fix_id), look_number)
@@ -199,7 +201,7 @@ def run_tickets(options: argparse.Namespace) -> None:
 
 def run_watch(options: argparse.Namespace) -> None:
     """False and true alarms of the regression watch."""
-    world = World(days=VerifyPolicy().looks[-1] + 28 * WatchPolicy().n_looks)
+    world = World(days=VerifyPolicy().looks[0] + 28 * WatchPolicy().n_looks)
     work = partial(count_watch, world, 0.6, options.seeds)
     watch_table(spread(work, options.repetitions, options.processes, "watch"), WatchPolicy().false_reopen)
 

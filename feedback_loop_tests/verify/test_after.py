@@ -59,6 +59,41 @@ def test_few_cases_are_quiet() -> None:
     assert "too few" in row["reason"]
 
 
+def returning(version: str) -> Frames:
+    """Fixed on day 56 from 10 a day to none, and back in full from day 96 on with what `version` serves."""
+    own = [sessions([10] * 56), sessions([10] * 44, version=version, first=96)]
+    others = [sessions([8] * 140, f"q{k}", "bot@v1") for k in range(3)]
+    both = [served(1000, 56, 96, "bot@v2"), served(1000, 96, 140, version)]
+    return all_of(*own, *others), all_of(served(1000, 0, 56), *both), fix()
+
+
+@pytest.mark.parametrize("version", ["bot@v2", "bot@v3"])
+@pytest.mark.parametrize("day", [124, 140])
+def test_the_better_the_fix_the_plainer_its_return_also_in_a_later_version(version: str, day: int) -> None:
+    row = watch_fixes(*returning(version), as_of=at(day)).iloc[0]
+    assert row["state"] == "returned"
+    assert row["n_observed"] == 10 * 28
+    assert row["n_expected"] < 5
+
+
+def test_old_traffic_is_no_return() -> None:
+    affected, exposures, fixes = returning("bot@v1")
+    both = all_of(exposures, served(1000, 96, 140, "bot@v2"))
+    assert watch_fixes(affected, both, fixes, as_of=at(140))["state"].tolist() == ["quiet"]
+
+
+def test_what_served_nothing_is_not_quiet() -> None:
+    affected, exposures, fixes = returning("bot@v2")
+    row = watch_fixes(affected, exposures[exposures["date"] < at(100)], fixes, as_of=at(140)).iloc[0]
+    assert (row["state"], bool(pd.isna(row["n_observed"]))) == ("pending", True)
+
+
+def test_a_return_in_the_middle_of_a_look_does_not_hide_from_the_next() -> None:
+    affected, exposures, fixes = fixed(14, 168)
+    seen = watch_fixes(affected, exposures, fixes.assign(settled_at=at(77)), as_of=at(161)).iloc[0]
+    assert seen["state"] == "returned"
+
+
 def steady(n_patterns: int, n_days: int, seed: int = 3) -> tuple[pd.DataFrame, pd.DataFrame]:
     rng = np.random.default_rng(seed)
     return all_of(*(sessions(rng.poisson(5, n_days).tolist(), f"p{k}") for k in range(n_patterns))), served(
