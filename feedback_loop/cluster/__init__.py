@@ -8,6 +8,7 @@
     founding    a pattern's id and its first, offline words (`cards`)
     memory      what is remembered of a pattern, and how alike a member must be
     place       is a text a member of a known pattern: the one rule, live and frozen
+    kin         patterns that may well be one failure
     subjects    events of which nobody said what went wrong
     life        candidate, confirmed, dormant, regressed
 
@@ -15,6 +16,7 @@ Nothing here fetches or stores anything. In the loop: describe -> **cluster** ->
 """
 
 from feedback_loop.cluster.judging import GroupJudgement, Judge
+from feedback_loop.cluster.kin import families_of
 from feedback_loop.cluster.life import Lineage
 from feedback_loop.cluster.policy import ClusterPolicy
 from feedback_loop.cluster.week import WeekPatterns, cluster_week, freeze_detector, place_events
@@ -26,6 +28,7 @@ __all__ = [
     "Lineage",
     "WeekPatterns",
     "cluster_week",
+    "families_of",
     "freeze_detector",
     "place_events",
 ]

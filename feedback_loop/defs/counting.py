@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection
 
-from feedback_loop.cluster import place_events
+from feedback_loop.cluster import families_of, place_events
 from feedback_loop.config import Settings
 from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs.analysis import describer_version
@@ -92,6 +92,8 @@ class Counter:
         since = {p.pattern_id: p.first_seen_week for p in detector.patterns if of.stays(p.pattern_id) == p.pattern_id}
         affected = without_strays(affected, exposures, since)
         known = frozenset(p.pattern_id for p in detector.patterns)
+        family = {of.stays(one): name for one, name in families_of(detector.patterns, self._encoder).items()}
+        affected = affected.assign(family=affected["pattern_id"].map(family))
         return Counted(*join_small_segments(affected, exposures), known)
 
     def _see(self, application: str, window: Window) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -109,7 +109,7 @@ def _next_step(
         return "comment", "a person decides whether this is enough. If not, ship a further fix."
     if v.verdict != "effective" and v.verdict not in NOT_REDUCED:
         if v.next_look_at is None:
-            return "comment", "nothing: this was the last look at this fix."
+            return "comment", "nothing by itself: this was the last look at this fix. A person decides."
         wait = " Until then there is nothing to do." if v.verdict == "inconclusive" else ""
         return "comment", f"the next look comes on {words.day(v.next_look_at)}.{wait}"
     if ticket is None or ticket.status in ("waiting", "planned"):
@@ -119,7 +119,8 @@ def _next_step(
     is_open = ticket.status in ("open", "reopened")
     if v.verdict == "effective":
         return _closing(v, history, policy, is_open=is_open, is_theirs=ticket.is_set_by_people)
-    return _reopening(_why_not_reopen(v.as_of, history, as_of, policy), history, is_open=is_open)
+    why_not = _why_not_reopen(v.as_of, history, ("the fix was deployed", as_of - history.deployed_at), policy)
+    return _reopening(why_not, history, is_open=is_open)
 
 
 def _why_ended(ticket: Ticket) -> str:
@@ -154,11 +155,14 @@ def _reopening(why_not: str | None, history: _History, *, is_open: bool) -> _Ste
     return "reopen", "the ticket is reopened. It needs further work."
 
 
-def _why_not_reopen(found_at: datetime, history: _History, as_of: datetime, policy: UpdatePolicy) -> str | None:
+def _why_not_reopen(
+    found_at: datetime, history: _History, age: tuple[str, timedelta], policy: UpdatePolicy
+) -> str | None:
+    """`age`: what it is counted from, the deployment or the day a regression was found, and how long ago that is."""
     if not policy.may_reopen:
         return "the settings leave that to people"
-    if as_of - history.deployed_at > timedelta(days=policy.reopen_within_days):
-        return f"the fix was deployed more than {policy.reopen_within_days} days ago"
+    if age[1] > timedelta(days=policy.reopen_within_days):
+        return f"{age[0]} more than {policy.reopen_within_days} days ago"
     last = history.reopened_at
     if last is not None and found_at - last < timedelta(days=policy.reopen_every_days):
         return f"it was already reopened on {words.day(last)}"
@@ -202,6 +206,8 @@ def plan_regression_events(
 ) -> list[TicketEvent]:
     """What a regression does to its ticket: a comment, and under the rules of "not reduced" also reopening.
 
+    The time in which it may reopen runs from the day it was found: a pattern may come back months after its fix.
+
     A ticket that was told of one a short time ago hears nothing more: a test that comes out so day after day is one
     piece of news. Nothing is said where people ended the ticket otherwise than by a fix.
 
@@ -225,7 +231,8 @@ def plan_regression_events(
             continue
         history = _history(key, r.fix_id, r.deployed_at, fixes, (reopened or {}).get(key, ()))
         is_open = ticket.status in ("open", "reopened")
-        kind, after = _reopening(_why_not_reopen(r.as_of, history, as_of, policy), history, is_open=is_open)
+        why_not = _why_not_reopen(r.as_of, history, ("that was", as_of - r.as_of), policy)
+        kind, after = _reopening(why_not, history, is_open=is_open)
         said = _saying(names.get(key, r.pattern_id), regression_sentence(r), after)
         event_key = f"regression:{r.fix_id}:{r.as_of:%Y-%m-%d}"
         events.append(TicketEvent(*key, event_key, "comment" if is_open else kind, said, r.as_of))
@@ -266,7 +273,8 @@ def verdict_sentence(v: Verification) -> str:
 
 
 def _chance(v: Verification) -> str:
-    return "" if v.prob_at_least_bar is None else f", and {v.prob_at_least_bar:.0%} likely a cut that counts as a fix"
+    is_told = v.prob_at_least_bar is not None and v.verdict in ("effective", "partial", "inconclusive")
+    return "" if not is_told else f", and {v.prob_at_least_bar:.0%} likely a cut that counts as a fix"
 
 
 def _corrected(v: Verification) -> str:
@@ -275,8 +283,9 @@ def _corrected(v: Verification) -> str:
     if plain is None:
         return ""
     return (
-        f" The expected number allows for traffic, weekdays, late feedback, bursts of single users, what befell other "
-        f"patterns too, and this one's usual ups and downs; the old rate alone would have said {plain:,.0f}."
+        f" The expected number allows for traffic, weekdays, late feedback, bursts of single users, what befell all "
+        f"patterns alike where enough of them tell it, and this one's usual ups and downs; the old rate alone would "
+        f"have said {plain:,.0f}."
     )
 
 

@@ -33,6 +33,7 @@ class History:
         target: effective exposures of the new arm, times the common index.
         noise: variance over mean of the old arm's count given its rate.
         shared: variance of the log rate that both arms of a week have in common, beside drift.
+        doubt: sd of the log rate that all weeks have in common, signed: a wrong index is wrong in all of them.
         old_days, new_days: effective exposures of the arms by day, shape (weeks, 7).
     """
 
@@ -41,6 +42,7 @@ class History:
     target: Floats
     noise: Floats
     shared: Floats
+    doubt: Floats
     old_days: Floats
     new_days: Floats
 
@@ -117,7 +119,7 @@ def expect(history: History, grid: DriftGrid, *, learns: bool = True) -> Expecta
 
 def _covariance(history: History, grid: DriftGrid, known: NDArray[np.bool_], ahead: NDArray[np.bool_]) -> _Covariance:
     old, new = _by_day(history.old_days)[known], _by_day(history.new_days)[ahead]
-    shared = np.diag(history.shared)
+    shared = np.diag(history.shared) + np.outer(history.doubt, history.doubt)
     return _Covariance(
         grid.covariance(old, old) + shared[np.ix_(known, known)],
         grid.covariance(old, new) + shared[np.ix_(known, ahead)],

@@ -14,14 +14,22 @@ _ROUNDS = 6
 _HUBER = 1.5
 _LEAST_PATTERNS = 2.5  # three of somewhat unequal weight
 _PRIOR_VARIANCE, _PRIOR_WEEKS = 0.05**2, 3.0
+_PARTS = 4.0  # patterns that one failure is easily found in
 
 
 @dataclass(frozen=True)
 class CommonIndex:
-    """Multipliers of the weeks, shape (weeks,): 1 where nothing is known; `variance` is of their logarithm."""
+    """Multipliers of the weeks, shape (weeks,): 1 where nothing is known.
+
+    Attributes:
+        level: the multipliers.
+        variance: of their logarithm, each week by itself.
+        doubt: sd of their logarithm that all weeks share, with the sign of the logarithm.
+    """
 
     level: Floats
     variance: Floats
+    doubt: Floats
 
 
 def common_index(
@@ -34,7 +42,9 @@ def common_index(
     explain.
     Deviations from Hauer: shrinkage, weights that know over-dispersion and drift, several unequal histories; a pattern
     far from the others weighs less (Huber, Annals of Mathematical Statistics 1964), and a week in which fewer than
-    three patterns speak has no index: two cannot tell what befell all from what befell one of them.
+    three patterns speak has no index: two cannot tell what befell all from what befell one of them. A failure that was
+    found in several patterns and then fixed looks like something that befell all, so an index is doubted by as much as
+    it says, and the less the more patterns say it.
 
     Args:
         counts: per pattern and week, shape (patterns, weeks).
@@ -62,16 +72,18 @@ def common_index(
     own = weight * trust
     speaking = own.sum(0) ** 2 / np.maximum((own**2).sum(0), 1e-300)  # how many of equal weight
     is_told = speaking >= _LEAST_PATTERNS
-    return _shrink(np.where(is_told, raw, 0.0), np.where(is_told, own.sum(0), 0.0))
+    log, variance = _shrink(np.where(is_told, raw, 0.0), np.where(is_told, own.sum(0), 0.0))
+    return CommonIndex(np.exp(log), variance, log * np.sqrt(np.minimum(_PARTS / np.maximum(speaking, 1.0), 1.0)))
 
 
-def _shrink(raw: Floats, precision: Floats) -> CommonIndex:
+def _shrink(raw: Floats, precision: Floats) -> tuple[Floats, Floats]:
+    """Logarithm of the index and its variance, week by week."""
     known = precision > 0
     if known.sum() < 2:
-        return CommonIndex(np.ones_like(raw), np.zeros_like(raw))
+        return np.zeros_like(raw), np.zeros_like(raw)
     noise, n = 1 / precision[known], int(known.sum()) - 1
     centred = raw - np.average(raw[known], weights=precision[known])
     excess = max(float((centred[known] ** 2).sum() / n - noise.mean()), 0.0)
     excess = (n * excess + _PRIOR_WEEKS * _PRIOR_VARIANCE) / (n + _PRIOR_WEEKS)
     share = excess * precision / (excess * precision + 1)
-    return CommonIndex(np.exp(share * np.where(known, centred, 0.0)), excess * (1 - share))
+    return share * np.where(known, centred, 0.0), excess * (1 - share)

@@ -128,6 +128,7 @@ def _even(plan: Plan, after: int) -> Expectation:
         target=new,
         noise=np.full(weeks, plan.dispersion),
         shared=np.zeros(weeks),
+        doubt=np.zeros(weeks),
         old_days=np.repeat(old[:, None] / 7, 7, axis=1),
         new_days=np.repeat(new[:, None] / 7, 7, axis=1),
     )

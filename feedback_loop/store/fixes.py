@@ -108,12 +108,15 @@ def parked_claims(conn: Connection) -> list[tuple[str, str]]:
 
 
 def looks_done(conn: Connection, method_version: str) -> dict[str, dict[str, dict[int, Verdict]]]:
-    """Application -> fix_id -> look day -> verdict, of one method version."""
+    """Application -> fix_id -> look day -> verdict, of one method version, and final ones of any.
+
+    What an older method settled stays settled: its ticket was told, and may be closed for long.
+    """
     done: dict[str, dict[str, dict[int, Verdict]]] = {}
-    query = sa.select(*(verifications.c[name] for name in ("application", "fix_id", "look_day", "verdict")))
-    for application, fix_id, day, verdict in conn.execute(
-        query.where(verifications.c.method_version == method_version)
-    ):
+    table = verifications.c
+    query = sa.select(table.application, table.fix_id, table.look_day, table.verdict)
+    counts = (table.method_version == method_version) | table.verdict.in_(FINAL_VERDICTS)
+    for application, fix_id, day, verdict in conn.execute(query.where(counts)):
         done.setdefault(application, {}).setdefault(fix_id, {})[day] = verdict
     return done
 

@@ -20,6 +20,7 @@ Bools = NDArray[np.bool_]
 
 _MAIN_SHARE = 0.5
 _JOINT_DAYS = 14  # a fix of the same pattern this much earlier is the baseline; a nearer one is judged together
+_MOST_NAMED = 3
 _SECONDS = 86_400
 
 
@@ -55,6 +56,10 @@ class Claim:
         """First day that is wholly after day 0's deployment."""
         moment = self.moments[self.days.index(self.day0)]
         return self.day0 if moment == self.day0 else self.day0 + 1
+
+    def due_day(self, look: int) -> int:
+        """Day on which a look falls due: of a fix that is verified by time, a day later if its first day is mixed."""
+        return (self.day0 if self.versions else self.first_full_day) + look
 
 
 @dataclass(frozen=True)
@@ -175,8 +180,9 @@ def _by_version(claim: Claim, together: Sequence[Claim], versions: frozenset[str
         return None
     late = scope & ~carries & ~is_old & served.any(0)
     if late.any():
-        names = ", ".join(v or "unknown" for v, is_late in zip(tenant.versions, late, strict=True) if is_late)
-        notes += (f"first served after the fix and counted on neither side: {names}",)
+        names = [v or "unknown" for v, is_late in zip(tenant.versions, late, strict=True) if is_late]
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        notes += (f"first served after the fix and counted on neither side: {', '.join(names[:_MOST_NAMED])}{more}",)
     new = np.broadcast_to(carries, served.shape).copy()
     new[np.ix_(days < start, unknown)] = False
     for other in together:

@@ -68,7 +68,10 @@ def too_rare(estimate: Estimate, policy: VerifyPolicy) -> str | None:
     independent = estimate.independent or 0.0
     if independent >= policy.min_expected:
         return None
-    return f"too rare: {independent:.1f} independent cases were expected, a comparison needs {policy.min_expected:g}"
+    return (
+        f"too rare: without the fix only about {independent:.1f} cases of different users were to be expected, "
+        f"and a comparison needs {policy.min_expected:g}"
+    )
 
 
 def decide(estimate: Estimate, test: Test, policy: VerifyPolicy) -> Decision:
@@ -83,8 +86,10 @@ def decide(estimate: Estimate, test: Test, policy: VerifyPolicy) -> Decision:
         return Decision("worse", "the rate rose")
     if test.low > 0 and test.q_cut <= q:
         if cut >= bar:
-            return Decision("effective", f"the rate fell by at least the {bar:.0%} that count as a fix")
-        return Decision("partial", f"the rate fell, but by less than {bar:.0%}")
+            return Decision(
+                "effective", f"the rate fell, as best can be told by at least the {bar:.0%} that count as a fix"
+            )
+        return Decision("partial", f"the rate fell, but as best can be told by less than {bar:.0%}")
     if test.high < bar:
         return Decision("ineffective", f"a cut of {bar:.0%} or more can be ruled out")
     return open_decision(test, policy, _why_open(test, policy))

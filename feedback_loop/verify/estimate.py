@@ -130,6 +130,7 @@ def _estimate(
         target=new * index.level,
         noise=noise - shared,
         shared=index.variance + np.where(mean > 0, shared / np.where(mean > 0, mean, 1.0), 0.0),
+        doubt=index.doubt,
         old_days=old_days,
         new_days=new_days,
     )
@@ -170,13 +171,18 @@ def _mix(patterns: list[int], arms: Arms, nuisance: Nuisance, policy: VerifyPoli
 
 
 def _index(patterns: list[int], tenant: Tenant, nuisance: Nuisance, factor: Floats) -> CommonIndex:
-    """Common index from the other patterns; with a shift of mix, each by its own segment rates."""
+    """Common index from other families of patterns; with a shift of mix, each by its own segment rates."""
     segment = np.ones_like(nuisance.segment) if (factor == 1).all() else nuisance.segment
-    per_week = weekly(nuisance.exposure.sum(1)) @ segment.T
-    used = nuisance.untreated.copy()
-    used[patterns] = False
-    counts, drift = weekly(nuisance.counts.sum(2), 1), nuisance.grid.mean_scale
-    return common_index(counts, per_week.T, used, nuisance.noise, drift)
+    counts, per_week = weekly(nuisance.counts.sum(2), 1), segment @ weekly(nuisance.exposure.sum(1)).T
+    used = nuisance.untreated & ~np.isin(tenant.family, tenant.family[patterns])[:, None]
+    # A family speaks while none of its patterns is treated, and as one.
+    whole = np.eye(len(used))[tenant.family].T
+    used &= ~(whole.T @ (whole @ nuisance.treated) > 0)
+    total, of_used = whole @ (counts * used), whole @ (counts.sum(1, keepdims=True) * used * per_week)
+    size = np.maximum(whole @ (counts.sum(1, keepdims=True) * used), 1e-300)
+    noise = (whole @ (counts.sum(1) * nuisance.noise)) / np.maximum(whole @ counts.sum(1), 1e-300)
+    noise = np.where(noise > 0, noise, nuisance.noise.mean())
+    return common_index(total, of_used / size, whole @ used > 0, noise, nuisance.grid.mean_scale)
 
 
 def _noise(rows: Rows, nuisance: Nuisance, weight: float) -> float:

@@ -100,8 +100,9 @@ def verify_fixes(
 
     Args:
         affected: one row per affected session: pattern_id, user_id, session_id, occurred_at, known_at, prompt_version
-            (`name@version`), n_occurrences, weight (1 / sample_rate); optional segment, parent_pattern_id. All but
-            pattern_id and occurred_at may be missing. A user that is NA is a user of its own.
+            (`name@version`), n_occurrences, weight (1 / sample_rate); optional segment, parent_pattern_id, and
+            family, alike for patterns that may be one failure: together they tell no more of what befell all patterns
+            than one does. All but pattern_id and occurred_at may be missing. A user that is NA is a user of its own.
         exposures: date, prompt_version, n_exposures (weighted); optional segment. A missing row is unknown, not 0.
         fixes: fix_id, pattern_id, prompt_version (NA: verified by time), deployed_at, rollout_share (NA: 1); optional
             parent_pattern_id, is_judged (False: it happened, and is not judged). Several rows of one fix_id are the
@@ -173,7 +174,7 @@ def _correct(judged: Sequence[_Judged], until: int, policy: VerifyPolicy) -> lis
     families: dict[int, list[int]] = {}
     for place, j in enumerate(judged):
         if j.test is not None:
-            families.setdefault((until - j.claim.day0 - j.test.day) // 7, []).append(place)
+            families.setdefault(max(until - j.claim.due_day(j.test.day), 0) // 7, []).append(place)
     result = list(judged)
     for places in families.values():
         tests = [test for place in places if (test := judged[place].test) is not None]

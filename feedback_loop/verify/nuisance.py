@@ -34,6 +34,7 @@ class Nuisance:
         noise: variance over mean of a count, (P,).
         pooled_noise: the same over all patterns, in units of the mean weight.
         untreated: weeks before a pattern's first fix and since it was first seen, (P, W).
+        treated: weeks that any of its fixes reached, (P, W).
         since: first week of each pattern, (P,).
         grid: drifts with the weights learned from all patterns.
     """
@@ -46,6 +47,7 @@ class Nuisance:
     noise: Floats
     pooled_noise: float
     untreated: NDArray[np.bool_]
+    treated: NDArray[np.bool_]
     since: NDArray[np.int64]
     grid: DriftGrid
 
@@ -81,6 +83,7 @@ def estimate_nuisance(tenant: Tenant, claims: list[Claim]) -> Nuisance:
         noise,
         pooled,
         untreated,
+        ~is_before[:, 6::7],
         since,
         _drift(by_week, per_week, untreated, noise),
     )

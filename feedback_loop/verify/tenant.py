@@ -59,6 +59,7 @@ class Tenant:
         rows: affected sessions known by then, on days and versions whose exposures are known.
         exposures: weighted sessions by day, version and segment, shape (days, versions, segments); NaN: not recorded.
         parents: pattern_id -> parent, where `affected` says it.
+        family: code of each pattern's family, shape (patterns,); a pattern without one is its own.
     """
 
     patterns: list[str]
@@ -68,6 +69,7 @@ class Tenant:
     rows: Rows
     exposures: Floats
     parents: dict[str, str]
+    family: Ints
 
     @property
     def n_days(self) -> int:
@@ -111,7 +113,9 @@ def read_tenant(affected: pd.DataFrame, exposures: pd.DataFrame, as_of: pd.Times
     np.add.at(grid, cell, served[3])
     known = ~np.isnan(grid).all(axis=2)
     rows = rows.keep(known[rows.day, rows.version]) if len(rows.day) else rows
-    return Tenant(patterns, versions, start, end, rows, grid, _parents(affected))
+    family = _families(patterns, _said_of_patterns(affected, "family"))
+    parents = _said_of_patterns(affected, "parent_pattern_id")
+    return Tenant(patterns, versions, start, end, rows, grid, parents, family)
 
 
 def sums(codes: Ints, values: Floats, n: int) -> Floats:
@@ -194,8 +198,14 @@ def _own_codes(frame: pd.DataFrame, name: str) -> tuple[Ints, int]:
     return np.where(missing, n + np.cumsum(missing) - 1, codes).astype(np.int64), n
 
 
-def _parents(affected: pd.DataFrame) -> dict[str, str]:
-    if "parent_pattern_id" not in affected:
+def _said_of_patterns(affected: pd.DataFrame, column: str) -> dict[str, str]:
+    """What a column says of each pattern."""
+    if column not in affected:
         return {}
-    pairs = affected[["pattern_id", "parent_pattern_id"]].dropna().drop_duplicates("pattern_id")
-    return dict(zip(pairs["pattern_id"].astype(str), pairs["parent_pattern_id"].astype(str), strict=True))
+    pairs = affected[["pattern_id", column]].dropna().drop_duplicates("pattern_id")
+    return dict(zip(pairs["pattern_id"].astype(str), pairs[column].astype(str), strict=True))
+
+
+def _families(patterns: Sequence[str], said: dict[str, str]) -> Ints:
+    names = {name: place for place, name in enumerate(dict.fromkeys(said.get(p, p) for p in patterns))}
+    return np.array([names[said.get(p, p)] for p in patterns], dtype=np.int64)

@@ -209,7 +209,7 @@ def test_who_is_told_that_a_pattern_is_back_and_what_is_reopened(status: Any) ->
     ("arguments", "says"),
     [
         ({"policy": UpdatePolicy(may_reopen=False)}, "because the settings leave that to people."),
-        ({"as_of": AS_OF + timedelta(days=21)}, "because the fix was deployed more than 60 days ago."),
+        ({"as_of": AS_OF + timedelta(days=61)}, "because that was more than 60 days ago."),
         ({"reopened": {KEY: [loop(9)]}}, "because it was already reopened on 21 February 2026."),
         ({"fixes": [replace(FIX, fix_id="f2", deployed_at=AS_OF - timedelta(days=1))]}, "of 1 March 2026 is judged."),
     ],
@@ -234,7 +234,7 @@ def test_the_next_look_is_announced_and_a_broken_pipe_is_not_waited_for() -> Non
     (broken,) = plan(verification(verdict="pending", reason="is the pipe broken?", next_look_at=next_look))
     assert words(broken.body).endswith("the next look comes on 9 March 2026.")
     (last,) = plan(verification(verdict="pending"))
-    assert words(last.body).endswith("nothing: this was the last look at this fix.")
+    assert words(last.body).endswith("nothing by itself: this was the last look at this fix. A person decides.")
 
 
 def test_events_come_in_the_order_of_the_looks() -> None:

@@ -23,6 +23,7 @@ def history(count: Any, after: float = 2.0, noise: float = 1.0, exposures: float
         target=np.where(known, 0.0, after * exposures),
         noise=np.full(len(n), noise),
         shared=np.zeros(len(n)),
+        doubt=np.zeros(len(n)),
         old_days=np.where(known[:, None], np.ones(7), 0.0),
         new_days=np.where(known[:, None], 0.0, np.ones(7)),
     )

@@ -26,6 +26,7 @@ def test_power_is_how_often_the_comparison_finds_the_cut() -> None:
             new,
             np.ones(10),
             np.zeros(10),
+            np.zeros(10),
             np.tile(old[:, None], 7),
             np.tile(new[:, None], 7),
         )
