@@ -20,6 +20,7 @@ LOOP = [
     "pattern_cards",
     "pattern_segments",
     "pattern_weeks",
+    "pattern_prospects",
     "tickets",
     "loop_metrics",
     "ticket_states",
@@ -60,7 +61,7 @@ def test_the_graph_is_the_loop(specs: dict[str, dg.AssetSpec]) -> None:
     assert depends["negative_feedback"] == {"interactions", "feedback"}
     assert depends["failure_vectors"] == {"failure_descriptions"}
     assert depends["failure_patterns"] == {"failure_vectors", "failure_patterns"}
-    assert depends["tickets"] == {"pattern_weeks"}
+    assert depends["tickets"] == depends["pattern_prospects"] == {"pattern_weeks"}
     assert depends["ticket_states"] == {"tickets"}
     assert depends["fixes"] == {"deployments", "ticket_states"}
     assert depends["verifications"] >= {"fixes"}

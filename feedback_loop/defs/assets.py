@@ -22,6 +22,7 @@ from feedback_loop.defs.analysis import (
     within_budget,
 )
 from feedback_loop.defs.partitions import WEEK_BEFORE, WEEKS, week_of, window_of
+from feedback_loop.defs.prospects import pattern_prospects
 from feedback_loop.defs.resources import Alerts, AnalystResource, Database, EmbedderResource, TrackerResource
 from feedback_loop.defs.ticketing import (
     about_filing,
@@ -352,6 +353,7 @@ WEEKLY_ASSETS = [
     pattern_cards,
     pattern_segments,
     pattern_weeks,
+    pattern_prospects,
     tickets,
     loop_metrics,
 ]

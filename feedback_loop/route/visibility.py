@@ -9,11 +9,7 @@ from dataclasses import dataclass, replace
 
 from feedback_loop.route import words
 from feedback_loop.route.facts import TrendWeek
-from feedback_loop.stats.drift import start_grid
-from feedback_loop.stats.prospects import Plan, days_to_decision, smallest_cut
-
-_WEEKS_TO_FIX = 1  # a fix is rarely live sooner, and each week adds to what is known before it
-_RECENT = 4  # weeks that say how often it happens now
+from feedback_loop.stats.prospects import days_to_decision, plan_of, smallest_cut
 
 HOLD_BACK = 0.2
 _MUCH_BETTER = 0.1  # of the rate
@@ -39,20 +35,18 @@ class Outlook:
 def outlook(weeks: Sequence[TrendWeek], looks: Mapping[int, float], dispersion: float) -> Outlook:
     """The outlook of a pattern, by the comparison that will judge it.
 
-    Of the looks the first, the middle and the last. As many sessions as of late are supposed to come, and the rate is
-    supposed to wander as rates of failures mostly do.
+    Of the looks the first, the middle and the last.
 
     Args:
         weeks: of the pattern, oldest first, at least one.
         looks: days -> confidence of the judgement.
         dispersion: variance over mean of the daily counts, >= 1.
     """
-    days, recent = sorted(looks), weeks[-_RECENT:]
+    days = sorted(looks)
     shown = sorted({days[0], days[len(days) // 2], days[-1]})
-    per_week = sum(week.affected for week in recent) / len(recent)
-    if per_week <= 0:
+    plan = plan_of([week.affected for week in weeks], dispersion)
+    if plan is None:
         return Outlook(dict.fromkeys(shown))
-    plan = Plan(per_week, dispersion, start_grid(), weeks=len(weeks) + _WEEKS_TO_FIX)
     return Outlook(
         {day: smallest_cut(plan, day, looks[day]) for day in shown},
         days_to_decision(plan, 0.5, [(day, looks[day]) for day in days]),

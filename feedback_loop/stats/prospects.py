@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from feedback_loop.stats.counterfactual import Cut, Expectation, History, expect
-from feedback_loop.stats.drift import DriftGrid
+from feedback_loop.stats.drift import DriftGrid, start_grid
 
 Floats = NDArray[np.float64]
 
-_STEPS = 25
-_SLICES = 60
+_STEPS = 12
+_SLICES = 30
+_RECENT = 4  # weeks that say how often it happens now
+_WEEKS_TO_FIX = 1
 BAR = 0.30
 
 
@@ -44,6 +46,21 @@ class Plan:
     def __post_init__(self) -> None:
         if not (self.per_week > 0 and self.dispersion > 0 and self.weeks >= 1 and 0 <= self.hold_back < 1):
             raise ValueError("a plan needs counts and dispersion above 0, a week of history, hold_back in [0, 1)")
+
+
+def plan_of(weekly: Sequence[float], dispersion: float) -> Plan | None:
+    """The plan of a pattern whose fix is not shipped yet; None where it was not seen of late.
+
+    As many sessions as in the last four weeks are supposed to come, and the rate is supposed to wander as rates of
+    failures mostly do. A fix is rarely live within a week, and each week adds to what is known before it.
+
+    Args:
+        weekly: affected sessions of each week, oldest first, at least one.
+        dispersion: variance over mean of the daily counts, >= 1.
+    """
+    recent = weekly[-_RECENT:]
+    per_week = sum(recent) / len(recent)
+    return Plan(per_week, dispersion, start_grid(), weeks=len(weekly) + _WEEKS_TO_FIX) if per_week > 0 else None
 
 
 def power(plan: Plan, cut: float, days: int, confidence: float) -> float:

@@ -7,7 +7,7 @@ In the loop: route -> (people ship a fix) -> **verify** -> back to cluster.
 
 `verify_fixes` in reading order: `looks` (when) and `frames` (of what) -> `fixes` (the steps) -> `tenant` (counts) ->
 `arms` (before and after) -> `nuisance` and `estimate` (the numbers) -> `decide` (the verdict); `guards`,
-`evidence` (its weeks, to draw and to check), `placebo`, `watch` and `learned` beside it.
+`evidence` (its weeks, to draw and to check), `placebo`, `watch`, `prospects` and `learned` beside it.
 """
 
 from feedback_loop.verify.evidence import WEEKS, fix_weeks
@@ -41,6 +41,7 @@ from feedback_loop.verify.learned import chance_at_least, learn_cut_prior
 from feedback_loop.verify.looks import METHOD_VERSION, Look, due_at, due_looks, is_settled, join_fixes, next_look_at
 from feedback_loop.verify.placebo import PlaceboRates, check_placebos
 from feedback_loop.verify.policy import VerifyPolicy
+from feedback_loop.verify.prospects import PROSPECTS, days_to_decision, prospects_of
 from feedback_loop.verify.watch import WATCHES, WatchPolicy, watch_fixes
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "HEARD",
     "METHOD_VERSION",
     "NOTES",
+    "PROSPECTS",
     "VERDICTS",
     "WATCHES",
     "WEEKS",
@@ -68,6 +70,7 @@ __all__ = [
     "chance_at_least",
     "check_guards",
     "check_placebos",
+    "days_to_decision",
     "due_at",
     "due_looks",
     "exposed_sessions",
@@ -80,6 +83,7 @@ __all__ = [
     "learn_cut_prior",
     "may_close",
     "next_look_at",
+    "prospects_of",
     "ramp_of",
     "verify_fixes",
     "watch_fixes",

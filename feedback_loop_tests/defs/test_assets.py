@@ -32,6 +32,7 @@ STORED = (
     "pattern_states",
     "pattern_memberships",
     "pattern_weeks",
+    "pattern_prospects",
     "tickets",
     "negative_feedback",
     "loop_weeks",
@@ -70,10 +71,10 @@ def test_reported_numbers_are_the_stored_ones(ran: tuple[World, list[RunResult]]
             table: world.value(f"select count(*) from feedback_loop.{table} where week = :week", week=week)
             for table in (
                 "exposures", "negative_feedback", "failure_descriptions", "pattern_states", "pattern_memberships",
-                "pattern_weeks", "loop_weeks",
+                "pattern_prospects", "pattern_weeks", "loop_weeks",
             )
         }  # fmt: skip
-        for asset in ("exposures", "negative_feedback", "failure_descriptions", "pattern_weeks"):
+        for asset in ("exposures", "negative_feedback", "failure_descriptions", "pattern_prospects", "pattern_weeks"):
             assert reported[asset]["dagster/partition_row_count"] == n[asset], asset
         patterns = reported["failure_patterns"]
         assert patterns["members"] == n["pattern_memberships"]

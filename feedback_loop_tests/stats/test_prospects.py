@@ -7,7 +7,7 @@ import pytest
 
 from feedback_loop.stats.counterfactual import Cut, History, expect
 from feedback_loop.stats.drift import DriftGrid, start_grid
-from feedback_loop.stats.prospects import Plan, days_to_decision, gain_of_hold_back, power, smallest_cut
+from feedback_loop.stats.prospects import Plan, days_to_decision, gain_of_hold_back, plan_of, power, smallest_cut
 
 CALM = DriftGrid(np.full(1, 0.02), np.full(1, 0.5), np.ones(1))
 PLAN = Plan(25, 1.3, start_grid())
@@ -70,3 +70,10 @@ def test_a_hold_back_helps_where_drift_is_the_limit() -> None:
 def test_a_plan_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="hold_back"):
         replace(PLAN, hold_back=1.0)
+
+
+def test_a_plan_is_made_of_what_was_seen_of_late() -> None:
+    plan = plan_of([0, 0, 40, 20, 20, 20, 20], 1.5)
+    assert plan is not None
+    assert (plan.per_week, plan.weeks, plan.dispersion) == (20, 8, 1.5)
+    assert plan_of([30, 0, 0, 0, 0], 1.0) is None

@@ -157,6 +157,17 @@ placebo_rates = sa.Table(
     *(column(name, Float, null=True) for name in ("effective_high", "reopen_high")),
 )
 
+pattern_prospects = sa.Table(
+    "pattern_prospects",
+    metadata,
+    key("application"),
+    key("week", Date),
+    key("pattern_id"),
+    key("look_day", Integer),
+    *(column(name, Float) for name in ("confidence", "per_week", "dispersion", "power_of_half")),
+    *(column(name, Float, null=True) for name in ("smallest_cut", "with_hold_back_10", "with_hold_back_20")),
+)
+
 detector_audits = sa.Table(
     "detector_audits",  # a blind sample: who labels sees the text and a failure, not what the detector said
     metadata,
