@@ -17,7 +17,7 @@ Nothing here fetches or stores anything. In the loop: describe -> **cluster** ->
 from feedback_loop.cluster.judging import GroupJudgement, Judge
 from feedback_loop.cluster.life import Lineage
 from feedback_loop.cluster.policy import ClusterPolicy
-from feedback_loop.cluster.week import WeekPatterns, cluster_week, freeze_detector, place_events
+from feedback_loop.cluster.week import WeekPatterns, cluster_week, freeze_detector, measure_nearness, place_events
 
 __all__ = [
     "ClusterPolicy",
@@ -27,5 +27,6 @@ __all__ = [
     "WeekPatterns",
     "cluster_week",
     "freeze_detector",
+    "measure_nearness",
     "place_events",
 ]

@@ -13,6 +13,8 @@ from sqlalchemy import Connection
 from feedback_loop.config import Settings
 from feedback_loop.defs import metadata
 from feedback_loop.defs.aftermath import placebos_of, regressions_found, watch_due
+from feedback_loop.defs.auditing import draw_audits
+from feedback_loop.defs.closing import plan_closings
 from feedback_loop.defs.counting import Counter
 from feedback_loop.defs.guarding import guard_results, guard_specs, placebo_check
 from feedback_loop.defs.partitions import DAYS, MONTHS
@@ -33,7 +35,7 @@ from feedback_loop.defs.tracking import judged_fixes, plan_deployed, plan_merges
 from feedback_loop.defs.verdicts import Court, courts, pictures_of
 from feedback_loop.llm import Embedder
 from feedback_loop.records import Verification
-from feedback_loop.store import aftermath, decisions, switching, tables
+from feedback_loop.store import aftermath, auditing, decisions, switching, tables
 from feedback_loop.store import fixes as fix_store
 from feedback_loop.verify import METHOD_VERSION, PlaceboRates, due_at, join_fixes
 
@@ -157,6 +159,25 @@ def regression_watches(
 
 
 @dg.asset(
+    deps=[verifications],
+    partitions_def=DAYS,
+    group_name="verify",
+    kinds={"postgres"},
+    code_version="detector-audits-1",
+    metadata=metadata.about_table(tables.detector_audits),
+)
+def detector_audits(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, embedder: EmbedderResource
+) -> dg.MaterializeResult:
+    """A blind sample per look, of events that the frozen detector found and did not, for `feedback-loop audit`."""
+    as_of, encoder = context.partition_time_window.end, embedder.create(database, settings.embedding)
+    with database.begin() as conn:
+        n_new = sum(draw_audits(court, as_of) for court in _courts(conn, encoder, settings, as_of))
+        numbers = auditing.count_labels(conn)
+    return dg.MaterializeResult(metadata=metadata.rows(n_new, **numbers))
+
+
+@dg.asset(
     deps=["pattern_weeks"],
     partitions_def=MONTHS,
     group_name="verify",
@@ -178,16 +199,16 @@ def placebo_rates(
     return dg.MaterializeResult(
         metadata=metadata.rows(len(rows), not_counted=len(failed))
         | {"rates": metadata.table(frame, columns, most=50), "why_not": metadata.listing(failed)},
-        check_results=[placebo_check(rows, settings.guards.max_placebo)],
+        check_results=[placebo_check(rows, settings.guards)],
     )
 
 
 @dg.asset(
-    deps=[verifications, regression_watches],
+    deps=[verifications, regression_watches, detector_audits],
     partitions_def=DAYS,
     group_name="verify",
     kinds={"postgres"},
-    code_version="ticket-updates-3",
+    code_version="ticket-updates-4",
     metadata=metadata.about_table(tables.ticket_events),
     check_specs=[filed_check("ticket_updates")],
 )
@@ -203,6 +224,7 @@ def ticket_updates(
     with planning(database, settings) as conn:
         plan_merges(conn, may_close=settings.updates.may_close)
         plan_verdicts(conn, as_of, settings.updates)
+        plan_closings(conn, as_of, settings)
         found = regressions_found(aftermath.load_watches(conn, as_of))
         plan_regressions(conn, found, as_of, settings.updates)
         would_say = planned_words(conn, settings)
@@ -215,5 +237,5 @@ def ticket_updates(
     )
 
 
-DAILY_ASSETS = [ticket_states, fixes, verifications, regression_watches, ticket_updates]
+DAILY_ASSETS = [ticket_states, fixes, verifications, regression_watches, detector_audits, ticket_updates]
 MONTHLY_ASSETS = [placebo_rates]

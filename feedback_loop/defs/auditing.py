@@ -1,0 +1,52 @@
+"""Blind audits of frozen detectors: which samples are due, and what is read for them.
+
+Belongs here: when a sample is drawn, and from which events. Does not belong here: the sample itself and what labels say
+of a detector (`verify/audit.py`), labels of people (`audit_cli.py`), SQL (`store/auditing.py`).
+
+Both sides are drawn at once, at a look: drawn on the day of the fix, events before it would be all there is to label,
+and who labels would know the side. Nothing is lost, for a verdict is given before the events after it can be labelled;
+what labels say later stops the next look at the fix, or keeps its ticket from being closed.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from feedback_loop.defs.counting import UncountableError
+from feedback_loop.defs.verdicts import Court
+from feedback_loop.records import Fix
+from feedback_loop.store import auditing
+from feedback_loop.store import fixes as fix_store
+from feedback_loop.verify import METHOD_VERSION, draw_sample, due_at, with_sides
+
+_AUDITED = ("effective", "pending", "inconclusive")  # what labels can still change
+
+
+def draw_audits(court: Court, as_of: datetime) -> int:
+    """Draw what is to be labelled for the newest look at each fix by a time; returns how many events are new.
+
+    A sample grows with the looks: the same events come first again, and labels stay. What cannot be counted has no
+    sample; its look says why.
+    """
+    n_new = 0
+    for fix, at in list(_due(court, as_of)):
+        window = court.window_at([fix], at)
+        try:
+            seen = court.counter.look_closely(court.application, str(fix.detector_version), window, fix.pattern_id)
+        except UncountableError:  # of this fix alone
+            continue
+        sample = draw_sample(with_sides(seen, fix), fix.fix_id)
+        n_new += auditing.save_sample(court.conn, fix, at, sample)
+    return n_new
+
+
+def _due(court: Court, as_of: datetime) -> Iterator[tuple[Fix, datetime]]:
+    """Fixes whose newest look came after their sample, with the time of that look."""
+    looks = fix_store.looks_done(court.conn, METHOD_VERSION).get(court.application, {})
+    drawn = auditing.drawn_at(court.conn, court.application)
+    for fix in court.fixes:
+        days = {day: verdict for day, verdict in looks.get(fix.fix_id, {}).items() if due_at(fix, day) <= as_of}
+        if not days or fix.detector_version is None or fix.fix_id not in court.judged:
+            continue
+        at, last = due_at(fix, max(days)), drawn.get(fix.fix_id)
+        if days[max(days)] in _AUDITED and (last is None or last < at):
+            yield fix, at
