@@ -95,7 +95,7 @@ def draw_sample(seen: pd.DataFrame, fix_id: str) -> pd.DataFrame:
     strata = frame.groupby(["side", "kind"])["order"]
     size, most = strata.transform("size"), frame["kind"].map(_MOST)
     is_drawn = strata.cumcount() < most
-    frame["weight"] = (size / np.minimum(size, most)).astype("float64")
+    frame["weight"] = (size / most).astype("float64").clip(lower=1.0)
     drawn = frame[is_drawn]
     # Another hash than the one that chose them: the first of many would all have low numbers.
     number = [int(_hash("number", fix_id, str(i)), 16) % _NUMBERS + 1 for i in drawn["interaction_id"]]
