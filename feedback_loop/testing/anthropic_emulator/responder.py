@@ -4,8 +4,8 @@ Belongs here: finding the items, choosing what is asked, and filling any other s
 here: reading of texts (`reading.py`), a model that is fooled (`gullible.py`).
 
 The items are the first JSON array of objects with a `ref` in the last message of the user. The properties of the
-schema's `items` tell what is asked: `failure` describe, `likely_cause` card, `judgement` judge, `is_case` label; anything
-else is filled by its type. Without a schema the answer is one plain sentence.
+schema's `items` tell what is asked: `failure` describe, `likely_cause` card, `judgement` judge, `is_case`
+label; anything else is filled by its type. Without a schema the answer is one plain sentence.
 """
 
 import json
