@@ -34,9 +34,9 @@ def draw_audits(court: Court, as_of: datetime) -> int:
     A sample grows with the looks: the same events come first again, and labels stay. What cannot be counted has no
     sample; its look says why.
     """
-    n_new = 0
-    for fix, at in list(_due(court, as_of)):
-        window = court.window_at([fix], at)
+    n_new, due = 0, list(_due(court, as_of))
+    for fix, at in due:
+        window = court.window_at([other for other, when in due if when == at], at)  # one, as of the looks of that day
         try:
             seen = court.counter.look_closely(court.application, str(fix.detector_version), window, fix.pattern_id)
         except UncountableError:  # of this fix alone

@@ -93,13 +93,18 @@ def label_audit(conn: Connection, number: int, *, is_member: bool | None, by: st
 
 
 def count_labels(conn: Connection) -> dict[str, int]:
-    """Of the samples as they are: how many events are drawn, labelled, of them unsure, and open."""
-    query = """
-        select count(*), count(labelled_at), count(labelled_at) filter (where is_member is null)
-        from feedback_loop.detector_audits where weight > 0
+    """Of the samples as they are: how many events are drawn, labelled, of them unsure, and open.
+
+    What has no label and whose text is past retention is not open: nobody can tell any more.
     """
-    drawn, labelled, unsure = (int(n) for n in conn.execute(sa.text(query)).one())
-    return {"drawn": drawn, "labelled": labelled, "unsure": unsure, "open": drawn - labelled}
+    query = """
+        select count(*), count(a.labelled_at), count(a.labelled_at) filter (where a.is_member is null),
+               count(i.interaction_id) filter (where a.labelled_at is null)
+        from feedback_loop.detector_audits a left join feedback_loop.interactions i using (interaction_id)
+        where a.weight > 0
+    """
+    numbers = (int(n) for n in conn.execute(sa.text(query)).one())
+    return dict(zip(("drawn", "labelled", "unsure", "open"), numbers, strict=True))
 
 
 def audit_counts(conn: Connection, application: str, at: datetime) -> pd.DataFrame:
