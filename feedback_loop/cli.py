@@ -13,13 +13,14 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
 import feedback_loop
+from feedback_loop.audit_cli import audit
 from feedback_loop.decisions_cli import application_option, as_json_option, patterns, print_listing
 from feedback_loop.environment import read_environment
 from feedback_loop.errors import FeedbackLoopError, TransientError
@@ -29,7 +30,7 @@ EXIT_PERMANENT, EXIT_TRANSIENT = 1, 75
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Try it": ("demo", "simulate"),
-    "The weekly loop": ("import", "run", "deployed", "verify"),
+    "The weekly loop": ("import", "run", "deployed", "verify", "audit", "placebos"),
     "Read the results": ("patterns", "tickets", "verifications"),
     "Operate": ("dev", "db", "doctor"),
 }
@@ -85,6 +86,7 @@ def cli(traceback: bool) -> None:
 
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
+MONTH = click.DateTime(formats=["%Y-%m"])
 
 
 class Time(click.ParamType[datetime]):
@@ -220,6 +222,27 @@ def verify(as_of: datetime | None) -> None:
         result = loop.verify(at)
     terminal.print_run(console, result, "looks due by the end of")
     sys.exit(EXIT_PERMANENT if result.has_errors else 0)
+
+
+@cli.command()
+@click.option("--month", type=MONTH, help="Month to run at the end of, YYYY-MM; default: the last that is over.")
+def placebos(month: datetime | None) -> None:
+    """Measure how often fixes that never were would be called effective, on your own data.
+
+    `feedback-loop dev` does so on the first of each month; without a known and low rate no verdict closes its ticket.
+    """
+    from feedback_loop import terminal
+    from feedback_loop.definitions import defs
+    from feedback_loop.defs.runs import open_loop
+
+    this_month = datetime.now(UTC).replace(day=1)  # noqa: TID251 (the default is the month before this one)
+    with open_loop(read_environment(), defs) as loop:
+        result = loop.try_placebos((month or this_month - timedelta(days=1)).date())
+    terminal.print_run(terminal.console(), result, "placebo fixes of the month from")
+    sys.exit(EXIT_PERMANENT if result.has_errors else 0)
+
+
+cli.add_command(audit)
 
 
 @cli.command()

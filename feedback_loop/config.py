@@ -8,7 +8,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 import pydantic
 import yaml
@@ -60,6 +60,12 @@ class Settings(pydantic.BaseModel):
     verify: VerifyPolicy = VerifyPolicy()
     guards: GuardPolicy = GuardPolicy()
     watch: WatchPolicy = WatchPolicy()
+
+    @pydantic.model_validator(mode="after")
+    def _can_be_audited(self) -> Self:
+        if self.guards.audit_by == "analyst" and self.analyst.analyst == "offline":
+            raise ValueError("guards.audit_by analyst needs analyst.analyst claude, which is offline")
+        return self
 
     @property
     def asset_url(self) -> str | None:

@@ -30,6 +30,7 @@ Examples:
 LISTINGS: Mapping[str, tuple[str, str | None]] = {
     "patterns": ("decisions", None),  # knows people's names already
     "decisions": ("decisions", None),
+    "audits": ("auditing", "pattern"),
     "tickets": ("tickets", "title"),
     "verifications": ("fixes", "name"),
 }
@@ -152,7 +153,7 @@ def _decide(
     from feedback_loop.store import decisions
     from feedback_loop.store.engine import open_database
 
-    who = author if author is not None else _login_name()
+    who = author if author is not None else login_name("--author")
     now = datetime.now(UTC)  # noqa: TID251 (a decision is made now)
     with open_database(read_environment()) as engine, engine.begin() as conn:
         made, is_new = decisions.decide(
@@ -163,8 +164,13 @@ def _decide(
     return is_new
 
 
-def _login_name() -> str:
+def login_name(option: str) -> str:
+    """Who runs the command.
+
+    Raises:
+        InputError: this machine does not say; names the option to give it with.
+    """
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError) as error:  # KeyError and ImportError before Python 3.13
-        raise InputError("this machine does not say who you are: give your name with --author") from error
+        raise InputError(f"this machine does not say who you are: give your name with {option}") from error

@@ -235,7 +235,7 @@ class Verification:
     q_value: float | None = None
     prob_at_least_bar: float | None = None
     drift: float | None = None
-    may_close: bool = True
+    may_close: bool = False
     evidence: Mapping[str, Any] | None = None
 
 

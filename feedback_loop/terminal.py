@@ -53,6 +53,12 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "verdict": "verdict",
         "verdict_as_of": "as of",
     },
+    "audits": {
+        "audit_number": "number",
+        "application": "application",
+        "pattern": "pattern",
+        "comment": "what the user said",
+    },
     "decisions": {
         "application": "application",
         "decided_at": "when",
@@ -127,6 +133,17 @@ def _format(key: str, value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d}"
     return f"{value:,.1f}" if isinstance(value, float) else visible(str(value))
+
+
+def print_audit(console: Console, row: Mapping[str, Any], n_open: int) -> None:
+    """One event to be labelled: the question, the pattern, and what the event says."""
+    console.rule(f"event {row['audit_number']}, {n_open} to label", align="left", style="dim")
+    console.print("Is this a case of", Text(visible(row["pattern"]), "bold"), "?", sep=" ", soft_wrap=True)
+    parts = ("description", "pattern"), ("user_input", "question"), ("output", "answer"), ("comment", "said of it")
+    for key, heading in parts:
+        if row[key]:
+            console.print(Text.assemble((f"{heading:<11}", "cyan"), visible(str(row[key]))), soft_wrap=True)
+    console.print(f"Answer with: feedback-loop audit label {row['audit_number']} yes|no|unsure", highlight=False)
 
 
 @contextmanager

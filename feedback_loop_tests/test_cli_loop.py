@@ -114,6 +114,18 @@ def test_verdicts_as_json_follow_what_really_happened(shop: Path) -> None:
         assert row["as_of"] == f"{W5}T00:00:00+00:00"
 
 
+def test_placebos_are_tried_for_a_month_and_an_audit_has_what_the_looks_drew(shop: Path) -> None:
+    said = succeed(call(shop, "placebos", "--month", "2026-01")).stdout
+    assert said.startswith("ok   placebo fixes of the month from 2026-01-01")
+    result = call(shop, "placebos", "--month", "2025-01")
+    assert (result.returncode, "2025-01-01 is no month that can run" in result.stderr) == (1, True)
+    waiting = listing(shop, "audit")
+    assert waiting
+    assert set(waiting[0]) == {
+        *("application", "audit_number", "pattern_id", "pattern", "description", "comment", "user_input", "output")
+    }
+
+
 def test_tickets_as_json_and_as_files_agree(shop: Path) -> None:
     rows = listing(shop, "tickets")
     assert [row["ticket_number"] for row in rows] == list(range(1, len(rows) + 1))

@@ -112,6 +112,15 @@ def test_each_route_has_its_place_and_a_label_of_its_own(tmp_path: Path) -> None
     assert set(places) == {"prompt fix", "retrieval fix", "product change", "model limitation", "triage"}
 
 
+def test_an_audit_by_the_analyst_needs_one(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text("guards: {audit_by: analyst}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"audit_by analyst needs analyst\.analyst claude"):
+        load_settings(Environment(home=tmp_path, config_path=path))
+    path.write_text("guards: {audit_by: analyst}\nanalyst: {analyst: claude}\n", encoding="utf-8")
+    assert load_settings(Environment(home=tmp_path, config_path=path)).guards.audit_by == "analyst"
+
+
 def test_a_missing_file_is_an_error_and_not_the_defaults(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"missing\.yaml cannot be read"):
         load_settings(Environment(home=tmp_path, config_path=tmp_path / "missing.yaml"))

@@ -27,6 +27,7 @@ LOOP = [
     "fixes",
     "verifications",
     "regression_watches",
+    "detector_audits",
     "ticket_updates",
 ]
 MONTHLY = ["placebo_rates"]
@@ -66,7 +67,8 @@ def test_the_graph_is_the_loop(specs: dict[str, dg.AssetSpec]) -> None:
     assert depends["fixes"] == {"deployments", "ticket_states"}
     assert depends["verifications"] >= {"fixes"}
     assert depends["regression_watches"] == {"verifications"}
-    assert depends["ticket_updates"] == {"verifications", "regression_watches"}
+    assert depends["detector_audits"] == {"verifications"}
+    assert depends["ticket_updates"] == {"verifications", "regression_watches", "detector_audits"}
     assert depends["placebo_rates"] == {"pattern_weeks"}
     position = {name: n for n, name in enumerate(LOOP)}
     for name in LOOP:

@@ -19,7 +19,7 @@ from feedback_loop.cluster.judging import GroupJudgement, Judge
 from feedback_loop.cluster.kin import families_of
 from feedback_loop.cluster.life import Lineage
 from feedback_loop.cluster.policy import ClusterPolicy
-from feedback_loop.cluster.week import WeekPatterns, cluster_week, freeze_detector, place_events
+from feedback_loop.cluster.week import WeekPatterns, cluster_week, freeze_detector, measure_nearness, place_events
 
 __all__ = [
     "ClusterPolicy",
@@ -30,5 +30,6 @@ __all__ = [
     "cluster_week",
     "families_of",
     "freeze_detector",
+    "measure_nearness",
     "place_events",
 ]

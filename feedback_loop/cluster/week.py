@@ -20,7 +20,7 @@ from feedback_loop.cluster.judging import GroupJudgement, Judge
 from feedback_loop.cluster.life import Lineage, age
 from feedback_loop.cluster.memory import recall_vectors
 from feedback_loop.cluster.novelty import Past
-from feedback_loop.cluster.place import Placement, place
+from feedback_loop.cluster.place import Placement, place, similarities
 from feedback_loop.cluster.policy import ClusterPolicy
 from feedback_loop.cluster.said import Said
 from feedback_loop.cluster.subjects import MOST_VOTERS, place_by_subject
@@ -173,6 +173,23 @@ def place_events(described: pd.DataFrame, patterns: Sequence[PatternState], embe
     said = Said.of(described[~described["is_inferred"].to_numpy(dtype=bool)], embedder)
     placed = _place_said(said, patterns, embedder)
     return PLACEMENTS.check(_memberships(said.events, placed, patterns, is_inferred=False).drop(columns="is_inferred"))
+
+
+def measure_nearness(described: pd.DataFrame, patterns: Sequence[PatternState], embedder: Embedder) -> pd.DataFrame:
+    """How near events are to some patterns, whether these take them or not: for audits of a frozen detector.
+
+    Args:
+        described: as of `place_events`.
+        patterns: of the detector, those that are asked about; at least one.
+        embedder: of the version that the detector was frozen for.
+
+    Returns:
+        `interaction_id` and `nearness`, the largest of similarity / threshold; no row for what is inferred.
+    """
+    said = Said.of(described[~described["is_inferred"].to_numpy(dtype=bool)], embedder)
+    scores = similarities(said.vectors, recall_vectors(patterns, embedder))
+    nearness = (scores / np.array([p.threshold for p in patterns])).max(axis=1)
+    return pd.DataFrame({"interaction_id": said.events["interaction_id"], "nearness": nearness[said.texts.of_row]})
 
 
 def freeze_detector(states: Sequence[PatternState], embedder: Embedder, describer_version: str) -> Detector:

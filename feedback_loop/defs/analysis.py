@@ -226,7 +226,7 @@ def budget_check(asset: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec("within_budget", asset=asset)
 
 
-def within_budget(spent: Spent, what: str) -> dg.AssetCheckResult:
+def within_budget(spent: Spent, what: str, to: str = "the offline rules") -> dg.AssetCheckResult:
     """Whether everything that was to be asked was asked; what was not is counted and named."""
     short = {reason: n for reason, n in sorted(spent.problems.items()) if reason in _SHORT}
     parts = ", ".join(f"{n} for the reason {reason}" for reason, n in short.items())
@@ -234,6 +234,6 @@ def within_budget(spent: Spent, what: str) -> dg.AssetCheckResult:
         check_name="within_budget",
         passed=not short,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{what} left to the offline rules: {parts}" if short else f"${spent.usd:.4f} spent",
+        description=f"{what} left to {to}: {parts}" if short else f"${spent.usd:.4f} spent",
         metadata={"cost_usd": spent.usd, "left": sum(short.values())},
     )

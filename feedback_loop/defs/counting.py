@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection
 
-from feedback_loop.cluster import families_of, place_events
+from feedback_loop.cluster import families_of, measure_nearness, place_events
 from feedback_loop.config import Settings
 from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs.analysis import describer_version
@@ -22,7 +22,7 @@ from feedback_loop.extract import extract_negatives
 from feedback_loop.llm import Embedder
 from feedback_loop.records import DESCRIPTIONS, Window
 from feedback_loop.store import counts, negatives, patterns
-from feedback_loop.verify import affected_sessions, exposed_sessions, join_small_segments, without_strays
+from feedback_loop.verify import SEEN, affected_sessions, exposed_sessions, join_small_segments, without_strays
 
 
 class UncountableError(PermanentError):
@@ -52,6 +52,7 @@ class Counter:
         self._events: dict[tuple[str, Window], tuple[pd.DataFrame, pd.DataFrame]] = {}
         self._heard: dict[tuple[str, Window], set[date]] = {}
         self._counted: dict[tuple[str, str, Window], Counted] = {}
+        self._placed: dict[tuple[str, str, Window], pd.DataFrame] = {}
         self._described: dict[str, tuple[Any, ...]] = {}  # texts of an event, as they were then -> its description
 
     def count(self, application: str, detector_version: str | None, window: Window) -> Counted:
@@ -67,6 +68,27 @@ class Counter:
         if key not in self._counted:
             self._counted[key] = self._count(*key)
         return self._counted[key]
+
+    def look_closely(self, application: str, detector_version: str, window: Window, pattern_id: str) -> pd.DataFrame:
+        """Every event of a counted window of which somebody said what went wrong, frame `verify.SEEN`.
+
+        Each says whether the detector gave it to the pattern (or to one that is merged into it), and how near it is.
+        Events of which nobody said anything are not among them: the detector never counts those, found or not.
+
+        Raises:
+            UncountableError: as `count`.
+        """
+        self.count(application, detector_version, window)
+        events, described = self._see(application, window)
+        detector = patterns.load_detector(self._conn, application, detector_version)
+        of = self._decided.get(application, UNDECIDED)
+        own = [p for p in detector.patterns if of.stays(p.pattern_id) == pattern_id]
+        if not own:
+            raise UncountableError("detector", f"detector {detector_version} does not know pattern {pattern_id}")
+        placed = self._placed[application, detector_version, window]
+        found = set(placed.loc[placed["pattern_id"].map(of.stays) == pattern_id, "interaction_id"])
+        seen = events.merge(measure_nearness(described, own, self._encoder), on="interaction_id")
+        return SEEN.check(seen.assign(is_found=seen["interaction_id"].isin(found)))
 
     def feedback_days(self, application: str, window: Window) -> set[date]:
         """Days of the window on which the application got feedback of any kind."""
@@ -85,6 +107,7 @@ class Counter:
         events, described = self._see(application, window)
         placements = place_events(described, detector.patterns, self._encoder)
         patterns.save_detections(self._conn, application, version, placements)
+        self._placed[application, version, window] = placements
         of = self._decided.get(application, UNDECIDED)
         placed = events.merge(placements[["interaction_id", "pattern_id"]], on="interaction_id")
         affected = affected_sessions(placed.assign(pattern_id=placed["pattern_id"].map(of.stays)))

@@ -5,7 +5,7 @@ blocks (`verify/guards.py`), and what a look finds (`verdicts.py`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -49,7 +49,19 @@ def guards_of(
         audits=auditing.audit_counts(conn, application, at),
         arrivals=pd.DataFrame(arrivals, columns=list(ARRIVALS.columns)),
         heard=pd.DataFrame(heard, columns=list(HEARD.columns)),
-        placebo=aftermath.false_effective_rate(conn, application, METHOD_VERSION, at),
+        placebo=aftermath.false_effective_rate(conn, application, METHOD_VERSION, at, policy.min_placebos),
+        policy=policy,
+    )
+
+
+def vouching_guards(
+    conn: Connection, application: str, fix_ids: Sequence[str], at: datetime, policy: GuardPolicy
+) -> pd.DataFrame:
+    """What audits and placebo fixes say by a time, frame `verify.GUARDS`: the guards that go on after a verdict."""
+    return check_guards(
+        pd.DataFrame({"fix_id": list(fix_ids)}, dtype="str"),
+        audits=auditing.audit_counts(conn, application, at),
+        placebo=aftermath.false_effective_rate(conn, application, METHOD_VERSION, at, policy.min_placebos),
         policy=policy,
     )
 
@@ -112,9 +124,10 @@ def _result(family: str, made: Sequence[Verification]) -> dg.AssetCheckResult:
     )
 
 
-def placebo_check(rows: Sequence[Mapping[str, Any]], most: float) -> dg.AssetCheckResult:
-    """Whether placebo fixes are seldom called effective; above, nothing is closed by itself."""
-    above = [row for row in rows if (row["false_effective"] or 0.0) > most]
+def placebo_check(rows: Sequence[Mapping[str, Any]], policy: GuardPolicy) -> dg.AssetCheckResult:
+    """Whether placebo fixes are seldom called effective, where enough were judged; else nothing is closed."""
+    most, known = policy.max_placebo, [row for row in rows if row["n_judged"] >= policy.min_placebos]
+    above = [row for row in known if (row["false_effective"] or 0.0) > most]
     said = [f"{r['application']}: {r['false_effective']:.0%} of {r['n_judged']} placebo fixes" for r in above]
     return dg.AssetCheckResult(
         check_name="placebo_error_rate",

@@ -209,7 +209,7 @@ def plan_verdicts(conn: Connection, as_of: datetime, policy: UpdatePolicy) -> No
     speaking = tickets_by_pattern(conn, decided)
     names = {(p["application"], p["pattern_id"]): p["name"] for p in decisions.list_patterns(conn)}
     shipped = join_fixes(fixes.load_fixes(conn, as_of), decided)
-    reopened = _reopenings(conn, speaking)
+    reopened = reopenings(conn, speaking)
     events = plan_verdict_events(looks, names, speaking, shipped, as_of, policy, reopened)
     plan_events(conn, events, even_muted=True)
 
@@ -228,11 +228,11 @@ def plan_regressions(conn: Connection, found: Sequence[Regression], as_of: datet
     names = {(p["application"], p["pattern_id"]): p["name"] for p in decisions.list_patterns(conn)}
     shipped = join_fixes(fixes.load_fixes(conn, as_of), decided)
     told = _last_told(conn, decided, "regression:")
-    reopened = _reopenings(conn, speaking)
+    reopened = reopenings(conn, speaking)
     plan_events(conn, plan_regression_events(found, names, speaking, shipped, as_of, policy, reopened, told))
 
 
-def _reopenings(conn: Connection, speaking: Mapping[tuple[str, str], Ticket]) -> dict[tuple[str, str], list[Reopening]]:
+def reopenings(conn: Connection, speaking: Mapping[tuple[str, str], Ticket]) -> dict[tuple[str, str], list[Reopening]]:
     """(application, pattern that stays) -> when its ticket was reopened, and by whom."""
     by_people = ledger.reopened_by_people(conn)
     found = {}

@@ -13,10 +13,13 @@ from sqlalchemy import Connection
 from feedback_loop.config import Settings
 from feedback_loop.defs import metadata
 from feedback_loop.defs.aftermath import placebos_of, regressions_found, watch_due
+from feedback_loop.defs.analysis import Spent, budget_check, within_budget
+from feedback_loop.defs.auditing import draw_audits, label_by_analyst
+from feedback_loop.defs.closing import plan_closings
 from feedback_loop.defs.counting import Counter
 from feedback_loop.defs.guarding import guard_results, guard_specs, placebo_check
 from feedback_loop.defs.partitions import DAYS, MONTHS
-from feedback_loop.defs.resources import Alerts, Database, EmbedderResource, TrackerResource
+from feedback_loop.defs.resources import Alerts, AnalystResource, Database, EmbedderResource, TrackerResource
 from feedback_loop.defs.ticketing import (
     about_filing,
     about_following,
@@ -32,8 +35,8 @@ from feedback_loop.defs.ticketing import (
 from feedback_loop.defs.tracking import judged_fixes, plan_deployed, plan_merges, plan_regressions, plan_verdicts
 from feedback_loop.defs.verdicts import Court, courts, pictures_of
 from feedback_loop.llm import Embedder
-from feedback_loop.records import Verification
-from feedback_loop.store import aftermath, decisions, switching, tables
+from feedback_loop.records import Verification, monday_of
+from feedback_loop.store import aftermath, auditing, decisions, switching, tables
 from feedback_loop.store import fixes as fix_store
 from feedback_loop.verify import METHOD_VERSION, PlaceboRates, due_at, join_fixes
 
@@ -157,6 +160,36 @@ def regression_watches(
 
 
 @dg.asset(
+    deps=[verifications],
+    partitions_def=DAYS,
+    group_name="verify",
+    kinds={"postgres"},
+    code_version="detector-audits-1",
+    metadata=metadata.about_table(tables.detector_audits, tables.llm_calls),
+    check_specs=[budget_check("detector_audits")],
+)
+def detector_audits(
+    context: dg.AssetExecutionContext,
+    database: Database,
+    settings: SettingsParam,
+    embedder: EmbedderResource,
+    analyst: AnalystResource,
+) -> dg.MaterializeResult:
+    """A blind sample per look, of events that the frozen detector found and did not, for `feedback-loop audit`."""
+    as_of, encoder = context.partition_time_window.end, embedder.create(database, settings.embedding)
+    with database.begin() as conn:
+        n_new = sum(draw_audits(court, as_of) for court in _courts(conn, encoder, settings, as_of))
+    opener = analyst.opener(database, settings.analyst, monday_of(context.partition_time_window.start.date()))
+    spent = label_by_analyst(database, opener, as_of) if settings.guards.audit_by == "analyst" else Spent()
+    with database.begin() as conn:
+        numbers = auditing.count_labels(conn)
+    return dg.MaterializeResult(
+        metadata=metadata.rows(n_new, **numbers) | spent.numbers(),
+        check_results=[within_budget(spent, "labels", "people")],
+    )
+
+
+@dg.asset(
     deps=["pattern_weeks"],
     partitions_def=MONTHS,
     group_name="verify",
@@ -178,16 +211,16 @@ def placebo_rates(
     return dg.MaterializeResult(
         metadata=metadata.rows(len(rows), not_counted=len(failed))
         | {"rates": metadata.table(frame, columns, most=50), "why_not": metadata.listing(failed)},
-        check_results=[placebo_check(rows, settings.guards.max_placebo)],
+        check_results=[placebo_check(rows, settings.guards)],
     )
 
 
 @dg.asset(
-    deps=[verifications, regression_watches],
+    deps=[verifications, regression_watches, detector_audits],
     partitions_def=DAYS,
     group_name="verify",
     kinds={"postgres"},
-    code_version="ticket-updates-3",
+    code_version="ticket-updates-4",
     metadata=metadata.about_table(tables.ticket_events),
     check_specs=[filed_check("ticket_updates")],
 )
@@ -203,6 +236,7 @@ def ticket_updates(
     with planning(database, settings) as conn:
         plan_merges(conn, may_close=settings.updates.may_close)
         plan_verdicts(conn, as_of, settings.updates)
+        plan_closings(conn, as_of, settings)
         found = regressions_found(aftermath.load_watches(conn, as_of))
         plan_regressions(conn, found, as_of, settings.updates)
         would_say = planned_words(conn, settings)
@@ -215,5 +249,5 @@ def ticket_updates(
     )
 
 
-DAILY_ASSETS = [ticket_states, fixes, verifications, regression_watches, ticket_updates]
+DAILY_ASSETS = [ticket_states, fixes, verifications, regression_watches, detector_audits, ticket_updates]
 MONTHLY_ASSETS = [placebo_rates]

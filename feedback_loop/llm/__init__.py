@@ -8,7 +8,7 @@
     requests    one request, one reply, one answer, as nouns
     prompts     items -> requests: rules, schemas, rendering of texts that strangers wrote
     replies     reply -> answers, item by item; whatever is wrong has one reason
-    analyst     describe, judge, card: chunks, smaller chunks where a reply was no use, one answer per item
+    analyst     describe, judge, card, audit: chunks, smaller chunks where a reply was no use, one answer per item
 
 Belongs here: what can be tried without a network. Does not belong here: SDKs (`clients/`), the ledger
 (`store/models.py`) and when something is asked (`defs/asking.py`).
@@ -21,16 +21,18 @@ from feedback_loop.llm.analyst import (
     Description,
     Findings,
     Judgement,
+    Label,
     OfflineAnalyst,
 )
 from feedback_loop.llm.embedder import Embedder, Vectors
 from feedback_loop.llm.policy import AnalystPolicy
-from feedback_loop.llm.prompts import Candidate, FailureReport, KnownPattern, Quote, QuotedPattern
+from feedback_loop.llm.prompts import AuditCase, Candidate, FailureReport, KnownPattern, Quote, QuotedPattern
 from feedback_loop.llm.requests import Problem
 
 __all__ = [
     "Analyst",
     "AnalystPolicy",
+    "AuditCase",
     "Candidate",
     "Card",
     "ClaudeAnalyst",
@@ -40,6 +42,7 @@ __all__ = [
     "Findings",
     "Judgement",
     "KnownPattern",
+    "Label",
     "OfflineAnalyst",
     "Problem",
     "Quote",

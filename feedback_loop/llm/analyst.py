@@ -12,9 +12,11 @@ from typing import Generic, Literal, Protocol, TypeVar
 from feedback_loop.errors import BudgetExceeded, ModelUnavailable
 from feedback_loop.llm.policy import AnalystPolicy
 from feedback_loop.llm.prompts import (
+    AuditCase,
     Candidate,
     FailureReport,
     QuotedPattern,
+    audit_item,
     card_item,
     judge_item,
     render,
@@ -28,6 +30,7 @@ from feedback_loop.records import Cause
 
 T = TypeVar("T")
 Judged = Literal["new", "same", "sub", "noise"]
+Label = Literal["yes", "no", "unsure"]
 
 Ask = Callable[[Sequence[Request]], Sequence[Answer]]
 """Requests in, one answer for each in order. Never raises for what happened to a request: that is its answer."""
@@ -118,6 +121,10 @@ class Analyst(Protocol):
         """A judgement per new pattern, by pattern_id."""
         ...
 
+    def audit(self, cases: Sequence[AuditCase]) -> Findings[Label]:
+        """Whether each event is a case of its pattern, by case_id."""
+        ...
+
 
 class OfflineAnalyst:
     """Asks nobody: everything stays as the offline stages made it."""
@@ -135,6 +142,10 @@ class OfflineAnalyst:
     def judge(self, candidates: Sequence[Candidate]) -> Findings[Judgement]:
         """Nothing, with the reason."""
         return Findings({}, {candidate.pattern.pattern_id: _NOBODY for candidate in candidates})
+
+    def audit(self, cases: Sequence[AuditCase]) -> Findings[Label]:
+        """Nothing, with the reason."""
+        return Findings({}, {case.case_id: _NOBODY for case in cases})
 
 
 _NOBODY = Problem("offline", "no model is asked (analyst: offline)")
@@ -199,6 +210,17 @@ class ClaudeAnalyst:
             return Judgement(entry["judgement"], other, entry["reason"])
 
         return _by_owner(items, self._answer("judge", model, items), read)
+
+    def audit(self, cases: Sequence[AuditCase]) -> Findings[Label]:
+        """A label per case, by the model that judges; unsure where a text of the event speaks to the model."""
+        model = self._policy.judge_model
+        items = {case.case_id: audit_item(case, model) for case in cases}
+
+        def read(case_id: str, entry: Entry) -> Label:
+            label: Label = entry["is_case"]
+            return "unsure" if _is_suspect(items[case_id]) else label
+
+        return _by_owner(items, self._answer("audit", model, items), read)
 
     def _answer(self, purpose: Purpose, model: str, items: Mapping[str, Item], most: int | None = None) -> Answer:
         """Answers by item key: remembered ones first, then asked for in ever smaller requests."""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from feedback_loop.llm.prompts import CAUSES, JUDGEMENTS, ref
+from feedback_loop.llm.prompts import CAUSES, JUDGEMENTS, LABELS, ref
 from feedback_loop.llm.requests import Answer, Entry, Item, Problem, Purpose, Reason, Reply
 from feedback_loop.llm.texts import plain
 
@@ -128,10 +128,15 @@ def _check_judgement(answer: Mapping[str, Any], n_inner: int) -> Entry:
     return {"judgement": judgement, "of": of, "reason": _text(answer, "reason", MAX_REASON)}
 
 
+def _check_label(answer: Mapping[str, Any], _n_inner: int) -> Entry:
+    return {"is_case": _choice(answer, "is_case", LABELS)}
+
+
 _CHECKS: Mapping[Purpose, Callable[[Mapping[str, Any], int], Entry]] = {
     "describe": _check_description,
     "card": _check_card,
     "judge": _check_judgement,
+    "audit": _check_label,
 }
 
 

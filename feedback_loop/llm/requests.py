@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
-Purpose = Literal["describe", "card", "judge"]
+Purpose = Literal["describe", "card", "judge", "audit"]
 Reason = Literal[
     # the model's: asked again in smaller requests; alone they are final, remembered and never paid for again
     "refused",  # the model would not

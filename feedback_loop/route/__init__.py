@@ -6,6 +6,7 @@
     ticket      what a ticket says (with `words` and `visibility`: what numbers make in plain words)
     updates     what is said and done on it later: a fix, merges
     verdicts    what a verdict or regression says and does on it
+    closing     an effective fix's ticket closed later, or kept open by an audit
     numbers     what is said on it when its numbers change
     following   what people mean by how they end it
 
@@ -15,6 +16,7 @@ tracker that carries a plan out (`clients/`).
 In the loop: prioritise -> **route** -> (people ship a fix) -> verify -> **route** again.
 """
 
+from feedback_loop.route.closing import Vouched, plan_closing_events
 from feedback_loop.route.facts import (
     SegmentFact,
     TicketFacts,
@@ -55,10 +57,12 @@ __all__ = [
     "TicketPlan",
     "TrendWeek",
     "UpdatePolicy",
+    "Vouched",
     "WeekNumbers",
     "contradictions_of",
     "lines_of",
     "plan_answers",
+    "plan_closing_events",
     "plan_deployed_comments",
     "plan_duplicates",
     "plan_progress_comments",

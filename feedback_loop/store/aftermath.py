@@ -47,11 +47,16 @@ def save_placebo_rates(conn: Connection, month: date, method_version: str, rows:
         conn.execute(placebo_rates.insert(), [dict(row) | stamp for row in rows])
 
 
-def false_effective_rate(conn: Connection, application: str, method_version: str, as_of: datetime) -> float | None:
-    """The newest rate known by a time at which placebo fixes were called effective; None where there is none."""
+def false_effective_rate(
+    conn: Connection, application: str, method_version: str, as_of: datetime, least: int = 1
+) -> float | None:
+    """The newest rate known by a time at which placebo fixes were called effective.
+
+    None where there is none, or where fewer than `least` placebos were judged: a rate of three is no rate.
+    """
     table = placebo_rates.c
     query = (
-        sa.select(table.false_effective)
+        sa.select(sa.case((table.n_judged >= least, table.false_effective)))
         .where(table.application == application, table.method_version == method_version, table.as_of <= as_of)
         .order_by(table.month.desc())
         .limit(1)

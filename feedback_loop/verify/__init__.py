@@ -8,8 +8,11 @@ In the loop: route -> (people ship a fix) -> **verify** -> back to cluster.
 `verify_fixes` in reading order: `looks` (when) and `frames` (of what) -> `fixes` (the steps) -> `tenant` (counts) ->
 `arms` (before and after) -> `nuisance` and `estimate` (the numbers) -> `decide` (the verdict); `guards`,
 `evidence` (its weeks, to draw and to check), `placebo`, `watch`, `prospects` and `learned` beside it.
+`arms` (before and after) -> `nuisance` and `estimate` (the numbers) -> `decide` (the verdict); `guards`, `audit` (of
+the detector), `evidence` (its weeks, to draw and to check), `placebo`, `watch` and `learned` beside it.
 """
 
+from feedback_loop.verify.audit import AUDITS, SEEN, draw_sample, with_sides
 from feedback_loop.verify.evidence import WEEKS, fix_weeks
 from feedback_loop.verify.fixes import VERDICTS, verify_fixes
 from feedback_loop.verify.frames import (
@@ -26,7 +29,6 @@ from feedback_loop.verify.frames import (
 )
 from feedback_loop.verify.guards import (
     ARRIVALS,
-    AUDITS,
     DETECTORS,
     FAMILIES,
     GUARDS,
@@ -58,6 +60,7 @@ __all__ = [
     "METHOD_VERSION",
     "NOTES",
     "PROSPECTS",
+    "SEEN",
     "VERDICTS",
     "WATCHES",
     "WEEKS",
@@ -71,6 +74,7 @@ __all__ = [
     "check_guards",
     "check_placebos",
     "days_to_decision",
+    "draw_sample",
     "due_at",
     "due_looks",
     "exposed_sessions",
@@ -87,5 +91,6 @@ __all__ = [
     "ramp_of",
     "verify_fixes",
     "watch_fixes",
+    "with_sides",
     "without_strays",
 ]

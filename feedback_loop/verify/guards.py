@@ -10,30 +10,19 @@ not acted on without a person.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Literal
 
-import numpy as np
 import pandas as pd
 from scipy import stats
 
 from feedback_loop.records import FrameShape, check_between
+from feedback_loop.verify.audit import AUDITS, judge_audit
 
 GUARDS = FrameShape("guards", {"fix_id": "str", "guard": "str", "is_blocking": "bool", "reason": "str"})
 
 DETECTORS = FrameShape(
     "detectors",  # one row per fix and version that counted any part of its windows
     {"fix_id": "str", "detector_version": "str"},
-)
-
-AUDITS = FrameShape(
-    "audits",  # one row per fix and side: sessions labelled blind to pattern and date
-    {
-        "fix_id": "str",
-        "side": "str",  # before | after
-        "n_true": "float64",  # labelled as the pattern
-        "n_found": "float64",  # of them, those that the detector found
-        "n_detected": "float64",  # found by the detector among all labelled
-    },
 )
 
 ARRIVALS = FrameShape(
@@ -85,10 +74,14 @@ class GuardPolicy:
 
     Attributes:
         needs_audit: whether a verdict closes its ticket only where the detector was audited on both sides.
-        needs_placebo: whether it does only where the error rate of placebo fixes is known and low.
+        needs_placebo: whether it does only where the error rate of placebo fixes is known; a rate that is known and
+            high is never acted against.
         srm_p: chance below which the arms' sizes do not fit the plan.
         min_ratio, max_ratio: of recall and precision after over before.
-        min_audited: true members labelled on each side; with fewer the audit says nothing.
+        min_audited: labels, of members or of events that the detector found, on each side (fewer where it found
+            fewer); below it the audit says nothing.
+        audit_by: who labels: `people` with `feedback-loop audit`, or the `analyst` (needs `analyst.analyst: claude`).
+        min_placebos: judged placebo fixes below which their rate counts as unknown.
         max_placebo: false-effective rate of placebo fixes above which nothing is closed by itself.
         least_heard: share of days with any feedback, after over before; with less the pipe may be broken.
     """
@@ -99,12 +92,14 @@ class GuardPolicy:
     min_ratio: float = 0.9
     max_ratio: float = 1.1
     min_audited: int = 30
+    audit_by: Literal["people", "analyst"] = "people"
+    min_placebos: int = 20
     max_placebo: float = 0.05
     least_heard: float = 0.5
 
     def __post_init__(self) -> None:
         check_between(self, 0, 1, "srm_p", "min_ratio", "max_placebo", "least_heard")
-        check_between(self, 1, inf, "max_ratio", "min_audited")
+        check_between(self, 1, inf, "max_ratio", "min_audited", "min_placebos")
 
 
 _Row = tuple[str, bool, str]
@@ -125,7 +120,8 @@ def check_guards(
     Args:
         fixes: with fix_id.
         detectors: frame `DETECTORS`; None: not checked here.
-        audits: frame `AUDITS`; a fix without a row has no audit, which is said and blocks nothing.
+        audits: frame `AUDITS`, a row per stratum where it was sampled; a fix without a row has no audit, which is said
+            and blocks nothing.
         arrivals: frame `ARRIVALS`; None or no row: the roll-out was not split.
         heard: frame `HEARD`; None or no row: not known.
         placebo: share of placebo fixes that were called effective; None: not known yet.
@@ -171,7 +167,10 @@ def families_of(reason: str) -> list[str]:
 
 
 def _by_fix(shape: FrameShape, frame: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
-    return {} if frame is None else {str(key): rows for key, rows in shape.check(frame).groupby("fix_id")}
+    if frame is None:
+        return {}
+    shape.check(frame)
+    return {str(key): rows for key, rows in frame.groupby("fix_id")}
 
 
 def _detectors(rows: pd.DataFrame | None) -> Iterator[_Row]:
@@ -181,21 +180,13 @@ def _detectors(rows: pd.DataFrame | None) -> Iterator[_Row]:
 
 
 def _audit(rows: pd.DataFrame | None, policy: GuardPolicy) -> Iterator[_Row]:
-    sides = {str(side): part.sum(numeric_only=True) for side, part in rows.groupby("side")} if rows is not None else {}
-    if {"before", "after"} - set(sides) or any(s["n_true"] < policy.min_audited for s in sides.values()):
-        if not policy.needs_audit:
-            return
-        yield "audit", False, "the detector was not audited on both sides, so nothing is closed by itself"
-        return
-    for name, below in (("recall", "n_true"), ("precision", "n_detected")):
-        before, after = (_share(sides[side], below) for side in ("before", "after"))
-        ratio = after / before if before > 0 else np.nan
-        if not policy.min_ratio <= ratio <= policy.max_ratio:
-            yield "audit", True, f"the detector's {name} went from {before:.0%} to {after:.0%}"
-
-
-def _share(side: "pd.Series[Any]", below: str) -> float:
-    return float(side["n_found"] / side[below]) if side[below] > 0 else 0.0
+    """A change that an audit found blocks, also where none is asked for; a missing audit leaves closing to people."""
+    limits = (policy.min_ratio, policy.max_ratio)
+    for is_blocking, reason in judge_audit(rows, policy.min_audited, limits):
+        if is_blocking:
+            yield "audit", True, reason
+        elif policy.needs_audit:
+            yield "audit", False, f"{reason}, so nothing is closed by itself"
 
 
 def _arrivals(rows: pd.DataFrame | None, policy: GuardPolicy) -> Iterator[_Row]:
@@ -223,9 +214,9 @@ def _heard(rows: pd.DataFrame | None, policy: GuardPolicy) -> Iterator[_Row]:
 
 
 def _placebo(rate: float | None, policy: GuardPolicy) -> Iterator[_Row]:
-    if not policy.needs_placebo:
-        return
+    """A rate that is known and high counts also where none is asked for."""
     if rate is None:
-        yield "placebo", False, "the error rate of placebo fixes is not known yet, so nothing is closed by itself"
+        if policy.needs_placebo:
+            yield "placebo", False, "the error rate of placebo fixes is not known yet, so nothing is closed by itself"
     elif rate > policy.max_placebo:
         yield "placebo", False, f"{rate:.0%} of placebo fixes were called effective, so nothing is closed by itself"

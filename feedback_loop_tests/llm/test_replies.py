@@ -23,8 +23,9 @@ SAID: dict[Purpose, dict[str, Any]] = {
         "evidence": ["q1", "q3"],
     },
     "judge": {"judgement": "same", "of": "p2", "reason": "Both are about language."},
+    "audit": {"is_case": "unsure"},
 }
-PURPOSES: list[Purpose] = ["describe", "card", "judge"]
+PURPOSES: list[Purpose] = ["describe", "card", "judge", "audit"]
 
 
 def reply(items: Any, stop_reason: str = "end_turn") -> Reply:

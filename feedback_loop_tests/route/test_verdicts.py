@@ -45,6 +45,7 @@ def verification(**fields: Any) -> Verification:
         "ci_low": 0.6,
         "ci_high": 0.9,
         "confidence": 0.99,
+        "may_close": True,
     }
     return Verification(**(values | fields))
 

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine, text
 
 from feedback_loop.records import Window
@@ -83,7 +82,9 @@ def test_the_newest_placebo_rate_that_was_known_counts(engine: Engine) -> None:
         aftermath.save_placebo_rates(conn, W1.replace(day=1), "m1", [row])  # the month again: replaced
         aftermath.save_placebo_rates(conn, W1.replace(month=2, day=1), "m1", [later])
         found = [aftermath.false_effective_rate(conn, "shop", "m1", NOON + timedelta(days=n)) for n in (-1, 0, 30)]
+        few = aftermath.false_effective_rate(conn, "shop", "m1", NOON + timedelta(days=30), least=9)
     assert found == [None, 0.0, 0.25]
+    assert few is None
 
 
 def test_labels_of_an_audit_count_by_what_they_stand_for(engine: Engine) -> None:
@@ -96,7 +97,12 @@ def test_labels_of_an_audit_count_by_what_they_stand_for(engine: Engine) -> None
         for n, (is_found, weight, label) in enumerate(found):
             values = {"id": f"i{n}", "n": n, "found": is_found, "weight": weight, "label": label, "at": NOON}
             conn.execute(insert, values)
-        assert auditing.audit_counts(conn, "shop", NOON).empty
-        (row,) = auditing.audit_counts(conn, "shop", NOON + timedelta(days=1)).to_dict("records")
-    assert row["n_found"] / row["n_true"] == pytest.approx(9 / 19)  # one that was missed stands for ten
-    assert row["n_found"] / row["n_detected"] == pytest.approx(0.9)
+        conn.execute(text("update feedback_loop.detector_audits set drawn_at = drawn_at - interval '1 day'"))
+        early = auditing.audit_counts(conn, "shop", NOON - timedelta(hours=1))
+        others, hits = auditing.audit_counts(conn, "shop", NOON).to_dict("records")
+    assert early["n_labelled"].sum() == 0
+    assert early["n_events"].sum() == 30
+    assert (hits["n_true"], hits["n_found"], hits["n_detected"], hits["n_labelled"]) == (9, 9, 10, 10)
+    assert (others["n_true"], others["n_found"], others["n_detected"], others["n_labelled"]) == (1, 0, 0, 2)
+    assert (hits["n_events"], others["n_events"]) == (10, 20)  # one that was missed stands for ten
+    assert (hits["n_found_events"], others["n_found_events"]) == (10, 0)

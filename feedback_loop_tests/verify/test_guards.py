@@ -65,3 +65,9 @@ def test_a_high_placebo_rate_is_said() -> None:
     guards = check_guards(FIXES, placebo=0.08, policy=GuardPolicy(max_placebo=0.05))
     assert of(guards, "f1", "placebo") == [False]
     assert "8% of placebo fixes" in guards["reason"].str.cat()
+
+
+def test_a_placebo_rate_that_is_known_and_high_counts_also_where_none_is_needed() -> None:
+    waived = GuardPolicy(needs_audit=False, needs_placebo=False)
+    assert check_guards(FIXES, policy=waived).empty
+    assert of(check_guards(FIXES, placebo=0.2, policy=waived), "f1", "placebo") == [False]

@@ -28,7 +28,7 @@ llm_calls = sa.Table(
     column("week", Date, null=True),
     column("called_at", Timestamp),
     column("model", Text),
-    column("purpose", Text),  # describe | card | judge
+    column("purpose", Text),  # describe | card | judge | audit
     column("prompt_version", Text, default="''"),
     column("request_hash", Text, default="''"),
     column("batch_id", Text, null=True),

@@ -22,6 +22,9 @@ SAME, SUB = 0.18, 0.12
 """Jaccard overlap of the words of two groups of quotes, from which they are the same, or one is part of the other.
 On the simulator's complaints, 8 quotes each: 95 % of pairs of one failure lie above .18, of two failures below .08."""
 
+LABEL_WORDS = 2
+"""Words of a pattern that a comment must share to be taken for a case of it."""
+
 _OWN_TEXT = ("comment", "comments", "text", "quotes", "reasons", "description")
 _QUOTES = ("quotes", "examples")
 _UNSEEN = re.compile(r"[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]+")
@@ -130,6 +133,13 @@ def judge(item: _Json) -> _Json:
     if overlap < SUB:
         return {"judgement": "new", "of": "none", "reason": reason}
     return {"judgement": "same" if overlap >= SAME else "sub", "of": ref, "reason": reason}
+
+
+def label(item: _Json) -> _Json:
+    """Whether what was said shares words with the name and description of a pattern; unsure where nothing was said."""
+    said = set(words_of(str(item.get("comment", ""))))
+    shared = said & set(words_of(f"{item.get('pattern', '')} {item.get('description', '')}"))
+    return {"is_case": "unsure" if not said else "yes" if len(shared) >= LABEL_WORDS else "no"}
 
 
 def nearest(item: _Json) -> list[_Json]:

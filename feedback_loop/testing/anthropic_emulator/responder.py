@@ -4,8 +4,8 @@ Belongs here: finding the items, choosing what is asked, and filling any other s
 here: reading of texts (`reading.py`), a model that is fooled (`gullible.py`).
 
 The items are the first JSON array of objects with a `ref` in the last message of the user. The properties of the
-schema's `items` tell what is asked: `failure` describe, `likely_cause` card, `judgement` judge; anything else is filled
-by its type. Without a schema the answer is one plain sentence.
+schema's `items` tell what is asked: `failure` describe, `likely_cause` card, `judgement` judge, `is_case`
+label; anything else is filled by its type. Without a schema the answer is one plain sentence.
 """
 
 import json
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from feedback_loop.testing.anthropic_emulator.gullible import obey
-from feedback_loop.testing.anthropic_emulator.reading import describe, draw_card, judge
+from feedback_loop.testing.anthropic_emulator.reading import describe, draw_card, judge, label
 from feedback_loop.testing.anthropic_emulator.schemas import resolve
 
 _Json = dict[str, Any]
@@ -101,6 +101,8 @@ def _answer(item: _Json, each: Mapping[str, Any], schema: _Json, items: list[_Js
         found = draw_card(item, [other for other in items if other is not item])
     elif "judgement" in fields:
         found = judge(item)
+    elif "is_case" in fields:
+        found = label(item)
     else:
         found = {}
     found["ref"] = item["ref"]

@@ -26,6 +26,7 @@ CARD = items_schema(
     evidence={"type": "array", "items": TEXT},
 )
 JUDGE = items_schema(judgement={"type": "string", "enum": ["new", "same", "sub", "noise"]}, of=TEXT, reason=TEXT)
+AUDIT = items_schema(is_case={"type": "string", "enum": ["yes", "no", "unsure"]})
 
 ITEMS = [
     {"ref": "r001", "text": "The link in the answer is broken. I had to call."},

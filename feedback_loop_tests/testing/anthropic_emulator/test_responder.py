@@ -13,7 +13,7 @@ from feedback_loop.testing.anthropic_emulator.gullible import find_order, speaks
 from feedback_loop.testing.anthropic_emulator.responder import find_items
 from feedback_loop.testing.simulator_complaints import FAILURE_TEXTS
 from feedback_loop.testing.simulator_texts import expanded
-from feedback_loop_tests.testing.anthropic_emulator.requests import CARD, DESCRIBE, ITEMS, JUDGE, ask, without
+from feedback_loop_tests.testing.anthropic_emulator.requests import AUDIT, CARD, DESCRIBE, ITEMS, JUDGE, ask, without
 
 SLOTS = {"order": "A-1", "product": "Luma Lamp", "other": "Solo Cam", "subject": "refund", "amount": "30",
          "total": "33", "minutes": "5"}  # fmt: skip
@@ -69,7 +69,7 @@ def schemas() -> st.SearchStrategy[dict[str, Any]]:
 
 
 class TestSchemas:
-    @pytest.mark.parametrize("schema", [DESCRIBE, CARD, JUDGE], ids=["describe", "card", "judge"])
+    @pytest.mark.parametrize("schema", [DESCRIBE, CARD, JUDGE, AUDIT], ids=["describe", "card", "judge", "audit"])
     @given(texts=st.lists(st.text(), max_size=5), obeys=st.booleans())
     def test_whatever_the_texts_every_ref_is_answered_by_the_schema(
         self, schema: dict[str, Any], texts: list[str], obeys: bool
@@ -86,7 +86,7 @@ class TestSchemas:
         assert fits(Responder()(ask(schema=outer)), outer)
 
     def test_the_product_s_own_schemas_are_these(self) -> None:
-        assert SCHEMAS == {"describe": DESCRIBE, "card": CARD, "judge": JUDGE}
+        assert SCHEMAS == {"describe": DESCRIBE, "card": CARD, "judge": JUDGE, "audit": AUDIT}
 
     def test_severity_as_text(self) -> None:
         schema = json.loads(json.dumps(CARD))
