@@ -4,16 +4,13 @@ Belongs here: what each daily asset reads, calls, stores and reports; and the mo
 here: the verdict (`verify/`), how looks are made (`verdicts.py`) and watched (`aftermath.py`).
 """
 
-from datetime import datetime
-
 import dagster as dg
 import pandas as pd
-from sqlalchemy import Connection
 
 from feedback_loop.config import Settings
 from feedback_loop.defs import metadata
 from feedback_loop.defs.aftermath import placebos_of, regressions_found, watch_due
-from feedback_loop.defs.counting import Counter
+from feedback_loop.defs.courts import courts
 from feedback_loop.defs.guarding import guard_results, guard_specs, placebo_check
 from feedback_loop.defs.partitions import DAYS, MONTHS
 from feedback_loop.defs.resources import Alerts, Database, EmbedderResource, TrackerResource
@@ -29,13 +26,12 @@ from feedback_loop.defs.ticketing import (
     read_check,
     read_tickets,
 )
-from feedback_loop.defs.tracking import judged_fixes, plan_deployed, plan_merges, plan_regressions, plan_verdicts
-from feedback_loop.defs.verdicts import Court, courts, pictures_of
-from feedback_loop.llm import Embedder
+from feedback_loop.defs.tracking import plan_deployed, plan_merges, plan_regressions, plan_verdicts
+from feedback_loop.defs.verdicts import pictures_of
 from feedback_loop.records import Verification
-from feedback_loop.store import aftermath, decisions, switching, tables
+from feedback_loop.store import aftermath, switching, tables
 from feedback_loop.store import fixes as fix_store
-from feedback_loop.verify import METHOD_VERSION, PlaceboRates, due_at, join_fixes
+from feedback_loop.verify import METHOD_VERSION, PlaceboRates, due_at
 
 _SHOWN = (
     "fix_id",
@@ -112,8 +108,7 @@ def verifications(
 ) -> dg.MaterializeResult:
     """Every look that is due and was not made: all patterns counted with the fix's frozen detector, as of its day."""
     as_of, encoder = context.partition_time_window.end, embedder.create(database, settings.embedding)
-    with database.begin() as conn:
-        made = [v for court in _courts(conn, encoder, settings, as_of) for v in court.make_due_looks(as_of)]
+    made = [v for court in courts(database, encoder, settings, as_of) for v in court.make_due_looks(as_of)]
     frame = pd.DataFrame([vars(v) for v in made], columns=list(Verification.__dataclass_fields__))
     counts = {f"verdict_{name}": int(n) for name, n in frame["verdict"].value_counts().items()}
     columns = {name: name for name in _SHOWN}
@@ -123,13 +118,6 @@ def verifications(
         | pictures_of(made),
         check_results=guard_results(made),
     )
-
-
-def _courts(conn: Connection, encoder: Embedder, settings: Settings, as_of: datetime) -> list[Court]:
-    decided = decisions.load_effective(conn)
-    shipped = join_fixes(fix_store.load_fixes(conn, as_of), decided)
-    counter = Counter(conn, encoder, settings, decided)
-    return courts(conn, shipped, judged_fixes(conn, as_of, decided), counter, settings, decided)
 
 
 @dg.asset(
@@ -145,8 +133,7 @@ def regression_watches(
 ) -> dg.MaterializeResult:
     """Fixes that were called effective, looked at again every four weeks: is the pattern back?"""
     as_of, encoder = context.partition_time_window.end, embedder.create(database, settings.embedding)
-    with database.begin() as conn:
-        rows = [r for c in _courts(conn, encoder, settings, as_of) for r in watch_due(c, as_of, settings.watch)]
+    rows = [r for c in courts(database, encoder, settings, as_of) for r in watch_due(c, as_of, settings.watch)]
     columns = ("fix_id", "look", "state", "reason", "n_observed", "n_expected", "p_value", "threshold")
     frame = pd.DataFrame(rows, columns=list(columns))
     returned = int((frame["state"] == "returned").sum())

@@ -107,26 +107,22 @@ def parked_claims(conn: Connection) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in conn.execute(sa.text(query))]
 
 
-def looks_done(conn: Connection, method_version: str) -> dict[str, dict[str, dict[int, Verdict]]]:
-    """Application -> fix_id -> look day -> verdict, of one method version."""
-    done: dict[str, dict[str, dict[int, Verdict]]] = {}
-    query = sa.select(*(verifications.c[name] for name in ("application", "fix_id", "look_day", "verdict")))
-    for application, fix_id, day, verdict in conn.execute(
-        query.where(verifications.c.method_version == method_version)
-    ):
-        done.setdefault(application, {}).setdefault(fix_id, {})[day] = verdict
+def looks_done(conn: Connection, method_version: str, application: str) -> dict[str, dict[int, Verdict]]:
+    """An application's fix_id -> look day -> verdict, of one method version."""
+    done: dict[str, dict[int, Verdict]] = {}
+    table = verifications.c
+    query = sa.select(table.fix_id, table.look_day, table.verdict).where(
+        table.method_version == method_version, table.application == application
+    )
+    for fix_id, day, verdict in conn.execute(query):
+        done.setdefault(fix_id, {})[day] = verdict
     return done
 
 
 def judged(conn: Connection, method_version: str, application: str) -> frozenset[str]:
     """An application's fix_ids with a final verdict of one method version: no further look is made at them."""
-    done = looks_done(conn, method_version)
-    return frozenset(
-        fix_id
-        for of, fixes_of in done.items()
-        for fix_id, looks in fixes_of.items()
-        if application == of and FINAL_VERDICTS.intersection(looks.values())
-    )
+    done = looks_done(conn, method_version, application)
+    return frozenset(fix_id for fix_id, looks in done.items() if FINAL_VERDICTS.intersection(looks.values()))
 
 
 def effective_since(conn: Connection, application: str, method_version: str) -> dict[str, datetime]:

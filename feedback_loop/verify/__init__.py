@@ -7,7 +7,7 @@ In the loop: route -> (people ship a fix) -> **verify** -> back to cluster.
 
 `verify_fixes` in reading order: `looks` (when) and `frames` (of what) -> `fixes` (the steps) -> `tenant` (counts) ->
 `arms` (before and after) -> `nuisance` and `estimate` (the numbers) -> `decide` (the verdict); `guards`,
-`evidence` (its weeks, to draw and to check), `placebo`, `watch` and `learned` beside it.
+`evidence` (its weeks, to draw and to check), `retention`, `placebo`, `watch` and `learned` beside it.
 """
 
 from feedback_loop.verify.evidence import WEEKS, fix_weeks
@@ -21,6 +21,7 @@ from feedback_loop.verify.frames import (
     exposed_sessions,
     fix_rows,
     join_small_segments,
+    one_cohort,
     ramp_of,
     without_strays,
 )
@@ -41,6 +42,7 @@ from feedback_loop.verify.learned import chance_at_least, learn_cut_prior
 from feedback_loop.verify.looks import METHOD_VERSION, Look, due_at, due_looks, is_settled, join_fixes, next_look_at
 from feedback_loop.verify.placebo import PlaceboRates, check_placebos
 from feedback_loop.verify.policy import VerifyPolicy
+from feedback_loop.verify.retention import lacks_baseline, readable_since
 from feedback_loop.verify.watch import WATCHES, WatchPolicy, watch_fixes
 
 __all__ = [
@@ -77,10 +79,13 @@ __all__ = [
     "is_settled",
     "join_fixes",
     "join_small_segments",
+    "lacks_baseline",
     "learn_cut_prior",
     "may_close",
     "next_look_at",
+    "one_cohort",
     "ramp_of",
+    "readable_since",
     "verify_fixes",
     "watch_fixes",
     "without_strays",
