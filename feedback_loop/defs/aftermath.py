@@ -32,7 +32,7 @@ def watch_due(court: Court, as_of: datetime, policy: WatchPolicy) -> list[dict[s
     done, rows = aftermath.watches_done(court.conn, METHOD_VERSION), []
     for fix, look, at in sorted(_due(court, as_of, policy), key=lambda due: due[2]):  # counts move along with time
         states = done.setdefault((court.application, fix.fix_id), {})
-        if look not in states and "returned" not in states.values():
+        if look not in states and "returned" not in states.values() and not court.must_wait(fix, at, as_of):
             row = _watch(court, fix, at, policy) | {"look": look}
             states[look] = str(row["state"])
             rows.append(row)

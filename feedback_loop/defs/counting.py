@@ -4,20 +4,19 @@ Belongs here: from facts to the frames that `verify` takes. Does not belong here
 looks are due and what they find (`verdicts.py`), SQL (`store/`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from feedback_loop.clients.embeddings import RememberingEmbedder
-from feedback_loop.cluster import place_events
 from feedback_loop.config import Settings
 from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs.analysis import describer_version
 from feedback_loop.defs.seeing import NOT_DESCRIBED, Events, Traffic
+from feedback_loop.defs.text_memory import NO_PATTERN, NOT_SAID, text_memory
 from feedback_loop.errors import NotFoundError, PermanentError
 from feedback_loop.llm import Embedder
 from feedback_loop.records import PLACEMENTS, Detector, Window
@@ -32,7 +31,6 @@ from feedback_loop.verify import (
 )
 
 _MOST_VECTORS = 100_000  # kept: a few hundred MB
-_NO_PATTERN = -1
 
 
 class UncountableError(PermanentError):
@@ -41,6 +39,10 @@ class UncountableError(PermanentError):
     def __init__(self, guard: str, reason: str) -> None:
         super().__init__(reason)
         self.guard = guard
+
+
+class UndescribedError(UncountableError):
+    """The pinned describer has not read all events; the weekly run may bring them yet."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,6 @@ class Counted:
     notes: tuple[str, ...] = ()
 
 
-@dataclass
-class _Placed:
-    """What a detector makes of the numbered texts, as far as it was asked: pattern by place in it, and similarity."""
-
-    detector: Detector
-    pattern: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
-    similarity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-
-
 class Counter:
     """Counts windows of one application; many fixes share a detector, and many detectors a window."""
 
@@ -79,8 +72,9 @@ class Counter:
     ) -> None:  # fmt: skip
         self._conn, self._application, self._settings, self._of = conn, application, settings, said
         self._encoder = RememberingEmbedder(encoder, _MOST_VECTORS)
-        self._events, self._traffic = Events(conn, application, settings), Traffic(conn, application)
-        self._placed: dict[str, _Placed] = {}
+        self._memory = text_memory(settings.describe)
+        self._events, self._traffic = Events(conn, application, settings, self._memory), Traffic(conn, application)
+        self._detectors: dict[str, Detector] = {}
         self._counted: dict[tuple[str, Window], Counted] = {}  # of the last window only
 
     def count(self, detector_version: str | None, window: Window) -> Counted:
@@ -89,6 +83,7 @@ class Counter:
         Raises:
             UncountableError: there is no detector, it was frozen for another embedder or describer, or texts are gone;
                 two rates are compared only between equal versions.
+            UndescribedError: the pinned describer has not read all events.
         """
         if not detector_version:
             raise UncountableError(
@@ -106,23 +101,21 @@ class Counter:
         return set(self._traffic.heard(window)["date"])
 
     def _count(self, version: str, asked: Window) -> Counted:
-        placed = self._detector(version)
+        detector = self._detector(version)
         window, notes = self._readable(asked)
         events = self._events.at(window)
         if n := int((events["text"] == NOT_DESCRIBED).sum()):
             who = describer_version(self._settings.analyst)
             said = f"{n} of {len(events)} events of {self._application!r} are not described by {who}"
-            raise UncountableError("detector", said)
-        rows = self._place(placed, events["text"].to_numpy())
-        known = [p.pattern_id for p in placed.detector.patterns]
-        patterns.save_detections(
-            self._conn, self._application, version, events["interaction_id"].tolist(), _placements(events, placed, rows)
-        )
-        stays = np.array([self._of.stays(name) for name in known], dtype=object)
-        own = events[rows != _NO_PATTERN].assign(pattern_id=stays[rows[rows != _NO_PATTERN]])
+            raise UndescribedError("detector", said)
+        known = [p.pattern_id for p in detector.patterns]
+        placed = self._place(detector, events)
+        patterns.save_detections(self._conn, self._application, version, events["interaction_id"].tolist(), placed)
+        own = events.merge(placed[["interaction_id", "pattern_id"]], on="interaction_id")
+        own["pattern_id"] = own["pattern_id"].map(self._of.stays)
         affected = affected_sessions(one_cohort(own, self._traffic.cohorts(window)))
         exposures = exposed_sessions(self._traffic.sessions(window))
-        affected = without_strays(affected, exposures, self._since(placed.detector))
+        affected = without_strays(affected, exposures, self._since(detector))
         return Counted(*join_small_segments(affected, exposures), frozenset(known), window, notes)
 
     def _readable(self, asked: Window) -> tuple[Window, tuple[str, ...]]:
@@ -141,8 +134,8 @@ class Counter:
             since[stays] = min(pattern.first_seen_week, since.get(stays, pattern.first_seen_week))
         return since
 
-    def _detector(self, version: str) -> _Placed:
-        if version not in self._placed:
+    def _detector(self, version: str) -> Detector:
+        if version not in self._detectors:
             try:
                 detector = patterns.load_detector(self._conn, self._application, version)
             except NotFoundError as error:
@@ -152,38 +145,19 @@ class Counter:
             if frozen != now:
                 said = f"detector {version} was frozen for {' + '.join(frozen)}; this is {' + '.join(now)}"
                 raise UncountableError("detector", said)
-            self._placed[version] = _Placed(detector)
-        return self._placed[version]
+            self._detectors[version] = detector
+        return self._detectors[version]
 
-    def _place(self, placed: _Placed, texts: NDArray[np.int64]) -> NDArray[np.int32]:
-        """The pattern of each event, by place in the detector; a text is placed once, for nothing else decides."""
-        first = len(placed.pattern)
-        new = pd.DataFrame({"failure_text": self._events.texts[first:], "is_inferred": False})
-        new["interaction_id"] = [str(number) for number in range(len(new))]
-        found = place_events(new, placed.detector.patterns, self._encoder)
-        where, place = (
-            found["interaction_id"].astype("int64"),
-            {p.pattern_id: number for number, p in enumerate(placed.detector.patterns)},
-        )
-        pattern, similarity = np.full(len(new), _NO_PATTERN, dtype=np.int32), np.zeros(len(new))
-        pattern[where], similarity[where] = found["pattern_id"].map(place), found["similarity"]
-        placed.pattern = np.concatenate([placed.pattern, pattern])
-        placed.similarity = np.concatenate([placed.similarity, similarity])
-        of_text = np.append(placed.pattern, np.int32(_NO_PATTERN))
-        result: NDArray[np.int32] = of_text[np.where(texts < 0, len(placed.pattern), texts)]
-        return result
-
-
-def _placements(events: pd.DataFrame, placed: _Placed, rows: NDArray[np.int32]) -> pd.DataFrame:
-    """Frame `records.PLACEMENTS` of the events that a pattern took."""
-    taken = np.flatnonzero(rows != _NO_PATTERN)
-    names = np.array([p.pattern_id for p in placed.detector.patterns], dtype=object)
-    return PLACEMENTS.check(
-        pd.DataFrame(
-            {
-                "interaction_id": events["interaction_id"].iloc[taken].to_numpy(),
-                "pattern_id": names[rows[taken]],
-                "similarity": placed.similarity[events["text"].iloc[taken]],
-            }
-        )
-    )
+    def _place(self, detector: Detector, events: pd.DataFrame) -> pd.DataFrame:
+        """Frame `records.PLACEMENTS` of the events that a pattern of the detector takes."""
+        placed = self._memory.place(detector.detector_version, detector.patterns, self._encoder)
+        text = events["text"].to_numpy()
+        is_said = np.flatnonzero(text != NOT_SAID)
+        taken = is_said[placed.pattern[text[is_said]] != NO_PATTERN]
+        names = np.array([p.pattern_id for p in detector.patterns], dtype=object)
+        found = {
+            "interaction_id": events["interaction_id"].iloc[taken].to_numpy(),
+            "pattern_id": names[placed.pattern[text[taken]]],
+            "similarity": placed.similarity[text[taken]],
+        }
+        return PLACEMENTS.check(pd.DataFrame(found))

@@ -14,18 +14,17 @@ from datetime import datetime
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from feedback_loop.config import Settings
 from feedback_loop.defs.analysis import describer_version
-from feedback_loop.describe import describe_failures
+from feedback_loop.defs.text_memory import Numbers, TextMemory
 from feedback_loop.extract import extract_negatives
 from feedback_loop.records import Window
 from feedback_loop.store import counts, negatives
 
-NOT_SAID, NOT_DESCRIBED = -1, -2
-"""In place of a text: nobody said what went wrong; the pinned describer has not read it."""
+NOT_DESCRIBED = -2
+"""In place of a text: the pinned describer has not read the event."""
 
 _Days = Callable[[Connection, Window, str], pd.DataFrame]
 
@@ -81,14 +80,13 @@ class Events:
         conn: in a transaction.
         application: whose.
         settings: of the loop.
-        texts: what was said went wrong, each once; events name them by number.
+        memory: of texts; events name them by number.
     """
 
     conn: Connection
     application: str
     settings: Settings
-    texts: list[str] = field(default_factory=list)
-    _number: dict[str, int] = field(default_factory=dict)
+    memory: TextMemory
     _span: Window | None = None
     _known: datetime | None = None
     _seen: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -118,23 +116,20 @@ class Events:
             self._seen = pd.concat(_filled([*kept, new]), ignore_index=True).sort_values("interaction_id")
         self._span, self._known = _hull(self._span, window), known
 
-    def _read(self, ids: list[str], known: datetime) -> NDArray[np.int64]:
-        """Numbers of what these events say went wrong, in this order."""
-        said = self._described(ids, known)
-        texts = zip(said["failure_text"], said["is_inferred"], strict=True)
-        numbers = [
-            NOT_SAID if is_inferred else self._number.setdefault(text, len(self._number)) for text, is_inferred in texts
-        ]
-        self.texts += list(self._number)[len(self.texts) :]
-        by_id = dict(zip(said["interaction_id"], numbers, strict=True))
-        return np.array([by_id.get(name, NOT_DESCRIBED) for name in ids], dtype=np.int64)
+    def _read(self, ids: list[str], known: datetime) -> Numbers:
+        """Numbers of what these events say went wrong, in this order.
 
-    def _described(self, ids: list[str], known: datetime) -> pd.DataFrame:
-        """Offline as in the weekly run; where the describer is pinned, what it wrote then."""
+        Offline as in the weekly run; where the describer is pinned, what it wrote then.
+        """
         policy = self.settings.analyst
         if policy.is_pinned:
-            return negatives.read_descriptions(self.conn, self.application, ids, describer_version(policy))
-        return describe_failures(negatives.read_texts(self.conn, ids, known), self.settings.describe)
+            said = negatives.read_descriptions(self.conn, self.application, ids, describer_version(policy))
+            numbers = np.array(self.memory.number(said), dtype=np.int64)
+        else:
+            said = negatives.read_texts(self.conn, ids, known)
+            numbers = self.memory.describe(said, self.settings.describe)
+        by_id = dict(zip(said["interaction_id"], numbers, strict=True))
+        return np.array([by_id.get(name, NOT_DESCRIBED) for name in ids], dtype=np.int64)
 
 
 def _filled(frames: list[pd.DataFrame]) -> list[pd.DataFrame]:

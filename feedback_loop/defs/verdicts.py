@@ -17,10 +17,10 @@ from sqlalchemy import Connection
 from feedback_loop.charts import VerdictWeek, draw_verdict
 from feedback_loop.config import Settings, policy_version
 from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
-from feedback_loop.defs.counting import Counted, Counter, UncountableError
+from feedback_loop.defs.counting import Counted, Counter, UncountableError, UndescribedError
 from feedback_loop.defs.evidence import made_from
 from feedback_loop.defs.guarding import guards_of
-from feedback_loop.records import Fix, Verdict, Verification, Window
+from feedback_loop.records import Fix, Verdict, Verification, Window, midnight
 from feedback_loop.rendering.markdown import escape
 from feedback_loop.store import counts
 from feedback_loop.store import fixes as fix_store
@@ -62,6 +62,7 @@ class Court:
         counter: counts with frozen detectors.
         settings: of the loop.
         said: what people decided on the application's patterns.
+        waiting: looks that are due and wait for the weekly run to describe the days before them.
     """
 
     conn: Connection
@@ -71,6 +72,7 @@ class Court:
     counter: Counter
     settings: Settings
     said: EffectiveDecisions = field(default=UNDECIDED)
+    waiting: list[str] = field(default_factory=list)
 
     def make_due_looks(self, as_of: datetime) -> list[Verification]:
         """Every look that is due and has no row, each as it would have been made on its day; stored.
@@ -81,12 +83,26 @@ class Court:
         candidates = [fix for fix in self.fixes if fix.fix_id in self.judged]
         done = fix_store.looks_done(self.conn, METHOD_VERSION, self.application)
         while due := due_looks(candidates, done, as_of, self.settings.verify):
-            found = self._judge([look for look in due if look.due_at == due[0].due_at], done)
+            first = [look for look in due if look.due_at == due[0].due_at]
+            found = self._judge(first, done, as_of)
+            late = {look.fix.fix_id: look.day for look in first} | dict.fromkeys(look.fix_id for look in found)
+            self.waiting.extend(f"{name} day {day}" for name, day in late.items() if day is not None)
+            candidates = [fix for fix in candidates if late.get(fix.fix_id) is None]
             fix_store.save_verifications(self.conn, found, METHOD_VERSION)
             for look in found:
                 done.setdefault(look.fix_id, {})[look.look_day] = look.verdict
             made += found
         return made
+
+    def must_wait(self, fix: Fix, at: datetime, as_of: datetime) -> bool:
+        """Whether a window at a fix cannot be counted yet: the weekly run has still to describe its last days."""
+        try:
+            self.counter.count(fix.detector_version, self.window_at([fix], at))
+        except UndescribedError:
+            return as_of < _described_by(at)
+        except UncountableError:
+            return False  # it never can
+        return False
 
     def window_at(self, fixes: Iterable[Fix], at: datetime) -> Window:
         """From so many weeks before the first of these fixes until a time."""
@@ -100,14 +116,18 @@ class Court:
         parents = counts.split_parents(self.conn, self.application, window.end.date())
         return fix_rows(known, steps, counted.exposures["prompt_version"], judged, parents)
 
-    def _judge(self, looks: Sequence[Look], done: Done) -> list[Verification]:
-        """Looks of one day, by the detectors that were frozen for their fixes."""
+    def _judge(self, looks: Sequence[Look], done: Done, as_of: datetime) -> list[Verification]:
+        """Looks of one day, by the detectors that were frozen for their fixes; without those that must wait."""
         window = self.window_at([look.fix for look in looks], looks[0].due_at)
         found = []
         for version in dict.fromkeys(look.fix.detector_version for look in looks):
             own = [look for look in looks if look.fix.detector_version == version]
             try:
                 counted = self.counter.count(version, window)
+            except UndescribedError as why:
+                if as_of >= _described_by(window.end):
+                    found += [self._pending(look, window, why) for look in own]
+                continue
             except UncountableError as why:  # of this detector alone: the other looks go on
                 found += [self._pending(look, window, why) for look in own]
                 continue
@@ -239,6 +259,11 @@ class Court:
         unknown = [names[p] or p for p in together if p not in counted.known]
         note = f"; {' and '.join(names[p] or p for p in together)} were merged and are judged together"
         return note + (f", but the detector frozen for this fix knows no {' or '.join(unknown)}" if unknown else "")
+
+
+def _described_by(at: datetime) -> datetime:
+    """When the weekly run should long have described what was known by a time: a week after that week's end."""
+    return midnight(at.date() + timedelta(days=-at.weekday() % 7 + 7))
 
 
 def _too_short(fix: Fix, counted: Window) -> UncountableError:

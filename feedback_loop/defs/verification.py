@@ -12,6 +12,7 @@ from feedback_loop.defs import metadata
 from feedback_loop.defs.aftermath import placebos_of, regressions_found, watch_due
 from feedback_loop.defs.courts import courts
 from feedback_loop.defs.guarding import guard_results, guard_specs, placebo_check
+from feedback_loop.defs.late_facts import late_facts_check
 from feedback_loop.defs.partitions import DAYS, MONTHS
 from feedback_loop.defs.resources import Alerts, Database, EmbedderResource, TrackerResource
 from feedback_loop.defs.ticketing import (
@@ -101,22 +102,28 @@ def fixes(context: dg.AssetExecutionContext, database: Database, settings: Setti
     kinds={"postgres", "scipy"},
     code_version=METHOD_VERSION,
     metadata=metadata.about_table(tables.verifications, tables.detections),
-    check_specs=guard_specs("verifications"),
+    check_specs=[*guard_specs("verifications"), dg.AssetCheckSpec("late_facts", asset="verifications")],
 )
 def verifications(
     context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, embedder: EmbedderResource
 ) -> dg.MaterializeResult:
     """Every look that is due and was not made: all patterns counted with the fix's frozen detector, as of its day."""
     as_of, encoder = context.partition_time_window.end, embedder.create(database, settings.embedding)
-    made = [v for court in courts(database, encoder, settings, as_of) for v in court.make_due_looks(as_of)]
+    made: list[Verification] = []
+    waiting: list[str] = []
+    for court in courts(database, encoder, settings, as_of):
+        made += court.make_due_looks(as_of)
+        waiting += court.waiting
+    with database.begin() as conn:
+        late = late_facts_check(conn, as_of)
     frame = pd.DataFrame([vars(v) for v in made], columns=list(Verification.__dataclass_fields__))
     counts = {f"verdict_{name}": int(n) for name, n in frame["verdict"].value_counts().items()}
     columns = {name: name for name in _SHOWN}
     return dg.MaterializeResult(
         metadata=metadata.rows(len(made), **counts)
-        | {"verdicts": metadata.table(frame, columns, most=50)}
+        | {"verdicts": metadata.table(frame, columns, most=50), "waiting": metadata.listing(waiting)}
         | pictures_of(made),
-        check_results=guard_results(made),
+        check_results=[*guard_results(made), late],
     )
 
 

@@ -5,7 +5,7 @@ Belongs here: SQL of `fixes` and `verifications`. Does not belong here: the verd
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
-from feedback_loop.records import FINAL_VERDICTS, Fix, Verdict, Verification
+from feedback_loop.records import FINAL_VERDICTS, Fix, Verdict, Verification, Window, midnight
 from feedback_loop.store.frames import read_frame
 from feedback_loop.store.tables import fixes, pattern_states, verifications
 
@@ -161,6 +161,20 @@ def load_verifications(conn: Connection, as_of: datetime) -> list[Verification]:
         .order_by(verifications.c.as_of, verifications.c.application, verifications.c.fix_id, verifications.c.look_day)
     )
     return [Verification(**row) for row in conn.execute(query).mappings()]
+
+
+def looks_since(conn: Connection, since: datetime, as_of: datetime) -> list[tuple[str, str, int, Window, float]]:
+    """Looks with numbers: application, fix_id, look day, the window that was counted, and the sessions in it then."""
+    query = """
+        select application, fix_id, look_day, evidence->>'counted_from', as_of, (evidence->>'n_sessions')::float
+        from feedback_loop.verifications
+        where as_of > :since and as_of <= :as_of and evidence ? 'n_sessions'
+        order by application, as_of, fix_id
+    """
+    return [
+        (row[0], row[1], row[2], Window(midnight(date.fromisoformat(row[3])), row[4]), row[5])
+        for row in conn.execute(sa.text(query), {"since": since, "as_of": as_of})
+    ]
 
 
 def list_verifications(conn: Connection, application: str | None = None) -> list[dict[str, Any]]:

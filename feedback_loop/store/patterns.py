@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -24,12 +25,12 @@ from feedback_loop.store.tables import (
     pattern_weeks,
 )
 
-# One array of ids: SQLAlchemy's `in_` would render a parameter for each.
 _STORED = """
     select interaction_id, pattern_id, similarity from feedback_loop.detections
-    where application = :application and detector_version = :version and interaction_id = any(:ids)
+    where application = :application and detector_version = :version
 """
 
+# One array of ids: SQLAlchemy's `in_` would render a parameter for each.
 _FORGET = """
     delete from feedback_loop.detections
     where application = :application and detector_version = :version and interaction_id = any(:ids)
@@ -195,14 +196,13 @@ def save_detections(
     Only what differs from what is stored is written: the months before a fix are counted at each of its looks.
     """
     parameters = {"application": application, "version": detector_version}
-    stored = read_frame(conn, _STORED, parameters | {"ids": list(interaction_ids)})
-    columns = ["interaction_id", "pattern_id", "similarity"]
-    new = frame.merge(stored.astype(frame[columns].dtypes), how="left", on=columns, indicator="where")
-    new = frame[(new["where"] == "left_only").to_numpy()]
-    same = set(frame["interaction_id"]) - set(new["interaction_id"])
-    gone = [name for name in stored["interaction_id"] if name not in same]
+    stored = {row[0]: (row[1], row[2]) for row in conn.execute(sa.text(_STORED), parameters)}
+    columns = (frame[name].tolist() for name in ("interaction_id", "pattern_id", "similarity"))
+    now = {name: (pattern_id, similarity) for name, pattern_id, similarity in zip(*columns, strict=True)}
+    is_new = np.array([stored.get(name) != found for name, found in now.items()], dtype=bool)
+    gone = [name for name in interaction_ids if name in stored and stored[name] != now.get(name)]
     conn.execute(sa.text(_FORGET), parameters | {"ids": gone})
-    copy_frame(conn, detections, new.assign(application=application, detector_version=detector_version))
+    copy_frame(conn, detections, frame[is_new].assign(application=application, detector_version=detector_version))
 
 
 def list_patterns(conn: Connection, application: str | None = None) -> list[dict[str, Any]]:

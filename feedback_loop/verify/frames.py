@@ -139,7 +139,8 @@ def without_strays(affected: pd.DataFrame, exposures: pd.DataFrame, since: Mappi
     served_founding = until_end - until_start
     is_new = (until_start > 0) & (served_founding > 0)
     is_new &= n_before * served_founding * _NEW < n_founding * until_start
-    return affected.loc[~(before & is_new[patterns])]
+    kept: pd.DataFrame = affected[~(before & is_new[patterns])]
+    return kept
 
 
 def one_cohort(events: pd.DataFrame, mixed: pd.DataFrame) -> pd.DataFrame:
