@@ -138,24 +138,27 @@ class Court:
 
     def _verify_each(self, looks: Sequence[Look], counted: Counted, done: Done) -> list[Verification]:
         """Looks judged together; one whose fix cannot be computed is pending and leaves the others alone."""
+        if not looks:
+            return []
         try:
-            return self._verify(looks, counted, done) if looks else []
+            return self._verify(looks, counted, done)
         except ValueError as why:
-            if len(looks) == 1:
-                return [self._pending(looks[0], counted.window, UncountableError("numbers", f"not computed: {why}"))]
+            fault = UncountableError("numbers", f"this could not be computed: {why}")
         names = {look.fix.fix_id for look in looks}
         alone = {look: self._fault(look, counted, done, names - {look.fix.fix_id}) for look in looks}
         bad = {look: why for look, why in alone.items() if why is not None}
-        found = [self._pending(look, counted.window, why) for look, why in bad.items()]
+        if not bad or len(bad) == len(looks):  # nobody's in particular
+            return [self._pending(look, counted.window, bad.get(look, fault)) for look in looks]
         good, without = [look for look in looks if look not in bad], {look.fix.fix_id for look in bad}
-        return found + (self._verify(good, counted, done, without) if good else [])
+        found = self._verify(good, counted, done, without)
+        return [self._pending(look, counted.window, why) for look, why in bad.items()] + found
 
     def _fault(self, look: Look, counted: Counted, done: Done, without: set[str]) -> UncountableError | None:
         """Why a look cannot be computed even by itself."""
         try:
             self._verify([look], counted, done, without)
         except ValueError as why:
-            return UncountableError("numbers", f"not computed: {why}")
+            return UncountableError("numbers", f"this could not be computed: {why}")
         return None
 
     def _verify(
