@@ -26,6 +26,8 @@ from feedback_loop.store import counts, negatives
 NOT_DESCRIBED = -2
 """In place of a text: the pinned describer has not read the event."""
 
+_AT_ONCE = 50_000  # events whose texts are held at a time: a few kB each
+
 _Days = Callable[[Connection, Window, str], pd.DataFrame]
 
 
@@ -121,6 +123,10 @@ class Events:
 
         Offline as in the weekly run; where the describer is pinned, what it wrote then.
         """
+        parts = [self._read_some(ids[start : start + _AT_ONCE], known) for start in range(0, len(ids), _AT_ONCE)]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+
+    def _read_some(self, ids: list[str], known: datetime) -> Numbers:
         policy = self.settings.analyst
         if policy.is_pinned:
             said = negatives.read_descriptions(self.conn, self.application, ids, describer_version(policy))

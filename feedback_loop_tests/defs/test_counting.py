@@ -15,7 +15,7 @@ from feedback_loop.clients.embeddings import StaticEmbedder
 from feedback_loop.cluster import place_events
 from feedback_loop.config import Settings
 from feedback_loop.decisions import EffectiveDecisions
-from feedback_loop.defs import text_memory, verdicts
+from feedback_loop.defs import seeing, text_memory, verdicts
 from feedback_loop.defs.analysis import describer_version
 from feedback_loop.defs.counting import Counted, Counter
 from feedback_loop.describe import DescribePolicy, describe_failures
@@ -61,7 +61,7 @@ def frames(counted: Counted) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
-def test_a_count_that_moved_is_the_count_made_afresh(shop: World) -> None:
+def test_a_count_that_moved_is_the_count_made_afresh(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever way it moved: forward, back, and over words and complaints that came days later."""
     records = [
         make_interaction("late-1", at(W2, 3)),
@@ -71,6 +71,7 @@ def test_a_count_that_moved_is_the_count_made_afresh(shop: World) -> None:
         make_feedback("late-2", at(W3, 90), comment="This link gives a 404, it is dead."),
     ]
     shop.add(records)
+    monkeypatch.setattr(seeing, "_AT_ONCE", 100)
     spans = [(W1, 14), (W1, 17), (W2, 14), (W1, 21), (W2, 9), (W1, 28)]
     windows = [Window.of_days(start, n) for start, n in spans]
     with shop.engine.begin() as conn:
