@@ -149,6 +149,7 @@ def test_each_check_belongs_to_an_asset_that_exists(specs: dict[str, dg.AssetSpe
         "within_budget",
         "ids_are_stable",
         "last_week_has_run",
+        "late_facts",
         "placebo_error_rate",
         *(f"guard_{family}" for family in FAMILIES),
     }

@@ -30,9 +30,9 @@ _PLACEBO_WEEKS = 26  # of history
 def watch_due(court: Court, as_of: datetime, policy: WatchPolicy) -> list[dict[str, Any]]:
     """Every look of the watch that is due and has no row, as it would have been made on its day; stored."""
     done, rows = aftermath.watches_done(court.conn, METHOD_VERSION), []
-    for fix, look, at in _due(court, as_of, policy):
+    for fix, look, at in sorted(_due(court, as_of, policy), key=lambda due: due[2]):  # counts move along with time
         states = done.setdefault((court.application, fix.fix_id), {})
-        if look not in states and "returned" not in states.values():
+        if look not in states and "returned" not in states.values() and not court.must_wait(fix, at, as_of):
             row = _watch(court, fix, at, policy) | {"look": look}
             states[look] = str(row["state"])
             rows.append(row)
@@ -66,7 +66,7 @@ def _watch(court: Court, fix: Fix, at: datetime, policy: WatchPolicy) -> dict[st
     }
     window = court.window_at([fix], at)
     try:
-        counted = court.counter.count(court.application, fix.detector_version, window)
+        counted = court.counter.count(fix.detector_version, window)
     except UncountableError as why:
         return row | {"state": "pending", "reason": str(why)}
     settled = fix_store.effective_since(court.conn, court.application, METHOD_VERSION)
@@ -107,7 +107,7 @@ def placebos_of(
     rows, failed = [], []
     for application in patterns.applications_with_patterns(conn):
         own, said = [f for f in shipped if f.application == application], decided.get(application, UNDECIDED)
-        counter = Counter(conn, encoder, settings, decided)
+        counter = Counter(conn, application, encoder, settings, said)
         court = Court(conn, application, own, frozenset(), counter, settings, said)
         try:
             row = _try_placebos(court, as_of)
@@ -128,7 +128,7 @@ def _try_placebos(court: Court, as_of: datetime) -> dict[str, Any] | None:
     if version is None:
         return None
     window = Window(as_of - timedelta(weeks=_PLACEBO_WEEKS), as_of)
-    counted = court.counter.count(court.application, version, window)
+    counted = court.counter.count(version, window)
     fixes = court.rows_at(window, counted, [])
     policy = court.settings.verify
     rates = check_placebos(counted.affected, counted.exposures, fixes, as_of=as_of, policy=policy)

@@ -38,7 +38,7 @@ def draw_audits(court: Court, as_of: datetime) -> int:
     for fix, at in due:
         window = court.window_at([other for other, when in due if when == at], at)  # one, as of the looks of that day
         try:
-            seen = court.counter.look_closely(court.application, str(fix.detector_version), window, fix.pattern_id)
+            seen = court.counter.look_closely(str(fix.detector_version), window, fix.pattern_id)
         except UncountableError:  # of this fix alone
             continue
         sample = draw_sample(with_sides(seen, fix), fix.fix_id)
@@ -48,7 +48,7 @@ def draw_audits(court: Court, as_of: datetime) -> int:
 
 def _due(court: Court, as_of: datetime) -> Iterator[tuple[Fix, datetime]]:
     """Fixes whose newest look came after their sample, with the time of that look."""
-    looks = fix_store.looks_done(court.conn, METHOD_VERSION).get(court.application, {})
+    looks = fix_store.looks_done(court.conn, METHOD_VERSION, court.application)
     drawn = auditing.drawn_at(court.conn, court.application)
     for fix in court.fixes:
         days = {day: verdict for day, verdict in looks.get(fix.fix_id, {}).items() if due_at(fix, day) <= as_of}

@@ -1,28 +1,38 @@
 """Counting for verdicts: an application's patterns, all of them, with one frozen detector and what was known by a time.
 
-Belongs here: from facts to the frames that `verify` takes. Does not belong here: which looks are due and what they find
-(`verdicts.py`), SQL (`store/`).
+Belongs here: from facts to the frames that `verify` takes. Does not belong here: reading the facts (`seeing.py`), which
+looks are due and what they find (`verdicts.py`), SQL (`store/`).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
+import numpy as np
 import pandas as pd
 from sqlalchemy import Connection
 
-from feedback_loop.cluster import families_of, measure_nearness, place_events
+from feedback_loop.clients.embeddings import RememberingEmbedder
+from feedback_loop.cluster import families_of, measure_nearness
 from feedback_loop.config import Settings
 from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs.analysis import describer_version
-from feedback_loop.describe import describe_failures
-from feedback_loop.errors import PermanentError
-from feedback_loop.extract import extract_negatives
+from feedback_loop.defs.seeing import NOT_DESCRIBED, Events, Traffic
+from feedback_loop.defs.text_memory import NO_PATTERN, NOT_SAID, text_memory
+from feedback_loop.errors import NotFoundError, PermanentError
 from feedback_loop.llm import Embedder
-from feedback_loop.records import DESCRIPTIONS, Window
-from feedback_loop.store import counts, negatives, patterns
-from feedback_loop.verify import SEEN, affected_sessions, exposed_sessions, join_small_segments, without_strays
+from feedback_loop.records import PLACEMENTS, Detector, Window
+from feedback_loop.store import patterns
+from feedback_loop.verify import (
+    SEEN,
+    affected_sessions,
+    exposed_sessions,
+    join_small_segments,
+    one_cohort,
+    readable_since,
+    without_strays,
+)
+
+_MOST_VECTORS = 100_000  # kept: a few hundred MB
 
 
 class UncountableError(PermanentError):
@@ -33,130 +43,156 @@ class UncountableError(PermanentError):
         self.guard = guard
 
 
+class UndescribedError(UncountableError):
+    """The pinned describer has not read all events; the weekly run may bring them yet."""
+
+
 @dataclass(frozen=True)
 class Counted:
-    """Frames `verify.AFFECTED` and `verify.EXPOSURES`, and the patterns that the detector knows."""
+    """What verdicts are made from.
+
+    Attributes:
+        affected, exposures: frames `verify.AFFECTED` and `verify.EXPOSURES`.
+        known: patterns that the detector knows.
+        window: that was counted; it begins later than was asked for where facts are past retention.
+        notes: what the reason of a verdict must say of it.
+    """
 
     affected: pd.DataFrame
     exposures: pd.DataFrame
     known: frozenset[str]
+    window: Window
+    notes: tuple[str, ...] = ()
 
 
 class Counter:
-    """Counts windows; many fixes share a detector, and many detectors a window."""
+    """Counts windows of one application; many fixes share a detector, and many detectors a window."""
 
     def __init__(
-        self, conn: Connection, encoder: Embedder, settings: Settings, decided: Mapping[str, EffectiveDecisions]
-    ) -> None:
-        self._conn, self._encoder, self._settings, self._decided = conn, encoder, settings, decided
-        self._events: dict[tuple[str, Window], tuple[pd.DataFrame, pd.DataFrame]] = {}
-        self._heard: dict[tuple[str, Window], set[date]] = {}
-        self._counted: dict[tuple[str, str, Window], Counted] = {}
-        self._placed: dict[tuple[str, str, Window], pd.DataFrame] = {}
-        self._described: dict[str, tuple[Any, ...]] = {}  # texts of an event, as they were then -> its description
+        self, conn: Connection, application: str, encoder: Embedder, settings: Settings,
+        said: EffectiveDecisions = UNDECIDED,
+    ) -> None:  # fmt: skip
+        self._conn, self._application, self._settings, self._of = conn, application, settings, said
+        self._encoder = RememberingEmbedder(encoder, _MOST_VECTORS)
+        self._memory = text_memory(settings.describe)
+        self._events, self._traffic = Events(conn, application, settings, self._memory), Traffic(conn, application)
+        self._detectors: dict[str, Detector] = {}
+        self._families: dict[str, dict[str, str]] = {}
+        self._counted: dict[tuple[str, Window], Counted] = {}  # of the last window only
 
-    def count(self, application: str, detector_version: str | None, window: Window) -> Counted:
+    def count(self, detector_version: str | None, window: Window) -> Counted:
         """All patterns, over the window, as known at its end; merged patterns are one.
 
         Raises:
             UncountableError: there is no detector, it was frozen for another embedder or describer, or texts are gone;
                 two rates are compared only between equal versions.
+            UndescribedError: the pinned describer has not read all events.
         """
-        if detector_version is None:
-            raise UncountableError("detector", f"no frozen detector counts this pattern of application {application!r}")
-        key = (application, detector_version, window)
+        if not detector_version:
+            raise UncountableError(
+                "detector", f"no frozen detector counts this pattern of application {self._application!r}"
+            )
+        if any(other != window for _, other in self._counted):
+            self._counted.clear()
+        key = (detector_version, window)
         if key not in self._counted:
             self._counted[key] = self._count(*key)
         return self._counted[key]
 
-    def look_closely(self, application: str, detector_version: str, window: Window, pattern_id: str) -> pd.DataFrame:
+    def look_closely(self, detector_version: str, window: Window, pattern_id: str) -> pd.DataFrame:
         """Every event of a counted window of which somebody said what went wrong, frame `verify.SEEN`.
 
         Each says whether the detector gave it to the pattern (or to one that is merged into it), and how near it is.
         Events of which nobody said anything are not among them: the detector never counts those, found or not.
 
         Raises:
-            UncountableError: as `count`.
+            UncountableError: as `count`, or the detector does not know the pattern.
         """
-        self.count(application, detector_version, window)
-        events, described = self._see(application, window)
-        detector = patterns.load_detector(self._conn, application, detector_version)
-        of = self._decided.get(application, UNDECIDED)
-        own = [p for p in detector.patterns if of.stays(p.pattern_id) == pattern_id]
+        counted, detector = self.count(detector_version, window), self._detector(detector_version)
+        own = [p for p in detector.patterns if self._of.stays(p.pattern_id) == pattern_id]
         if not own:
             raise UncountableError("detector", f"detector {detector_version} does not know pattern {pattern_id}")
-        placed = self._placed[application, detector_version, window]
-        found = set(placed.loc[placed["pattern_id"].map(of.stays) == pattern_id, "interaction_id"])
-        seen = events.merge(measure_nearness(described, own, self._encoder), on="interaction_id")
-        return SEEN.check(seen.assign(is_found=seen["interaction_id"].isin(found)))
+        events = self._events.at(counted.window)
+        events = events[events["text"] != NOT_SAID]
+        placed = self._place(detector, events)
+        found = set(placed.loc[placed["pattern_id"].map(self._of.stays) == pattern_id, "interaction_id"])
+        numbers, place = np.unique(events["text"].to_numpy(), return_inverse=True)
+        texts = pd.DataFrame({"failure_text": [self._memory.texts[n] for n in numbers], "is_inferred": False})
+        near = measure_nearness(texts.assign(interaction_id=texts.index), own, self._encoder)
+        nearness = near.set_index("interaction_id")["nearness"].reindex(texts.index).to_numpy()[place]
+        return SEEN.check(events.assign(is_found=events["interaction_id"].isin(found), nearness=nearness))
 
-    def feedback_days(self, application: str, window: Window) -> set[date]:
+    def feedback_days(self, window: Window) -> set[date]:
         """Days of the window on which the application got feedback of any kind."""
-        key = (application, window)
-        if key not in self._heard:
-            self._heard[key] = negatives.feedback_days(self._conn, window, application)
-        return self._heard[key]
+        return set(self._traffic.heard(window)["date"])
 
-    def _count(self, application: str, version: str, window: Window) -> Counted:
-        detector = patterns.load_detector(self._conn, application, version)
-        frozen = (detector.embedding_version, detector.describer_version)
-        now = (self._encoder.version, describer_version(self._settings.analyst))
-        if frozen != now:
-            said = f"detector {version} was frozen for {' + '.join(frozen)}; this is {' + '.join(now)}"
-            raise UncountableError("detector", said)
-        events, described = self._see(application, window)
-        placements = place_events(described, detector.patterns, self._encoder)
-        patterns.save_detections(self._conn, application, version, placements)
-        self._placed[application, version, window] = placements
-        of = self._decided.get(application, UNDECIDED)
-        placed = events.merge(placements[["interaction_id", "pattern_id"]], on="interaction_id")
-        affected = affected_sessions(placed.assign(pattern_id=placed["pattern_id"].map(of.stays)))
-        exposures = exposed_sessions(counts.count_sessions(self._conn, window, application))
-        since = {p.pattern_id: p.first_seen_week for p in detector.patterns if of.stays(p.pattern_id) == p.pattern_id}
-        affected = without_strays(affected, exposures, since)
-        known = frozenset(p.pattern_id for p in detector.patterns)
-        family = {of.stays(one): name for one, name in families_of(detector.patterns, self._encoder).items()}
-        affected = affected.assign(family=affected["pattern_id"].map(family))
-        return Counted(*join_small_segments(affected, exposures), known)
+    def _count(self, version: str, asked: Window) -> Counted:
+        detector = self._detector(version)
+        window, notes = self._readable(asked)
+        events = self._events.at(window)
+        if n := int((events["text"] == NOT_DESCRIBED).sum()):
+            who = describer_version(self._settings.analyst)
+            said = f"{n} of {len(events)} events of {self._application!r} are not described by {who}"
+            raise UndescribedError("detector", said)
+        known = [p.pattern_id for p in detector.patterns]
+        placed = self._place(detector, events)
+        patterns.save_detections(self._conn, self._application, version, events["interaction_id"].tolist(), placed)
+        own = events.merge(placed[["interaction_id", "pattern_id"]], on="interaction_id")
+        own["pattern_id"] = own["pattern_id"].map(self._of.stays)
+        affected = affected_sessions(one_cohort(own, self._traffic.cohorts(window)))
+        exposures = exposed_sessions(self._traffic.sessions(window))
+        affected = without_strays(affected, exposures, self._since(detector))
+        affected = affected.assign(family=affected["pattern_id"].map(self._family(detector)))
+        return Counted(*join_small_segments(affected, exposures), frozenset(known), window, notes)
 
-    def _see(self, application: str, window: Window) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The negative events of a window and their descriptions, as they were known at its end."""
-        key = (application, window)
-        if key not in self._events:
-            if n_lost := counts.lost_texts(self._conn, application, window):
-                said = f"the texts of {n_lost} events since {window.start:%Y-%m-%d} are past retention"
-                raise UncountableError("texts", f"{said}, so the time before cannot be counted with the same detector")
-            extract, known_before = self._settings.extract, window.end
-            signals = negatives.read_signals_of(
-                self._conn, application, window, known_before, extract.candidate_signals
-            )
-            events = extract_negatives(signals, extract)
-            texts = negatives.read_texts(self._conn, events["interaction_id"].tolist(), known_before)
-            self._events[key] = events, self._describe(application, texts)
-        return self._events[key]
+    def _readable(self, asked: Window) -> tuple[Window, tuple[str, ...]]:
+        """The part of a window since the last great loss of facts, and what to say of it."""
+        found = readable_since(self._traffic.losses(asked), asked)
+        if found.start is None:
+            said = f"the texts of {found.n_lost} events since {asked.start:%Y-%m-%d} are past retention"
+            raise UncountableError("texts", f"{said}, so nothing is left to count")
+        return Window(found.start, asked.end), found.notes
 
-    def _describe(self, application: str, texts: pd.DataFrame) -> pd.DataFrame:
-        """Offline as in the weekly run; where the describer is pinned, what it wrote then.
+    def _since(self, detector: Detector) -> dict[str, date]:
+        """The week that founded each pattern; of merged ones the earliest."""
+        since: dict[str, date] = {}
+        for pattern in detector.patterns:
+            stays = self._of.stays(pattern.pattern_id)
+            since[stays] = min(pattern.first_seen_week, since.get(stays, pattern.first_seen_week))
+        return since
 
-        Raises:
-            UncountableError: the pinned describer has not described all of these events.
-        """
-        policy = self._settings.analyst
-        if not policy.is_pinned:
-            return self._describe_offline(texts)
-        ids, version = texts["interaction_id"].tolist(), describer_version(policy)
-        described = negatives.read_descriptions(self._conn, application, ids, version)
-        if len(described) < len(ids):
-            n = len(ids) - len(described)
-            said = f"{n} of {len(ids)} events of {application!r} are not described by {version}"
-            raise UncountableError("detector", said)
-        return described
+    def _family(self, detector: Detector) -> dict[str, str]:
+        """Patterns that stay -> their family: what befalls one failure befalls all its patterns."""
+        version = detector.detector_version
+        if version not in self._families:
+            found = families_of(detector.patterns, self._encoder)
+            self._families[version] = {self._of.stays(one): self._of.stays(family) for one, family in found.items()}
+        return self._families[version]
 
-    def _describe_offline(self, texts: pd.DataFrame) -> pd.DataFrame:
-        """Looks of one run see mostly the same texts, and a description depends on its own texts only."""
-        said = [repr(row) for row in texts.itertuples(index=False, name=None)]
-        is_new = [one not in self._described for one in said]
-        described = describe_failures(texts[is_new], self._settings.describe)
-        new = (one for one, fresh in zip(said, is_new, strict=True) if fresh)
-        self._described.update(zip(new, described.itertuples(index=False, name=None), strict=True))
-        return DESCRIPTIONS.check(pd.DataFrame([self._described[one] for one in said], columns=list(described.columns)))
+    def _detector(self, version: str) -> Detector:
+        if version not in self._detectors:
+            try:
+                detector = patterns.load_detector(self._conn, self._application, version)
+            except NotFoundError as error:
+                raise UncountableError("detector", f"the detector frozen for this fix is gone: {error}") from error
+            frozen = (detector.embedding_version, detector.describer_version)
+            now = (self._encoder.version, describer_version(self._settings.analyst))
+            if frozen != now:
+                said = f"detector {version} was frozen for {' + '.join(frozen)}; this is {' + '.join(now)}"
+                raise UncountableError("detector", said)
+            self._detectors[version] = detector
+        return self._detectors[version]
+
+    def _place(self, detector: Detector, events: pd.DataFrame) -> pd.DataFrame:
+        """Frame `records.PLACEMENTS` of the events that a pattern of the detector takes."""
+        placed = self._memory.place(detector.detector_version, detector.patterns, self._encoder)
+        text = events["text"].to_numpy()
+        is_said = np.flatnonzero(text != NOT_SAID)
+        taken = is_said[placed.pattern[text[is_said]] != NO_PATTERN]
+        names = np.array([p.pattern_id for p in detector.patterns], dtype=object)
+        found = {
+            "interaction_id": events["interaction_id"].iloc[taken].to_numpy(),
+            "pattern_id": names[placed.pattern[text[taken]]],
+            "similarity": placed.similarity[text[taken]],
+        }
+        return PLACEMENTS.check(pd.DataFrame(found))

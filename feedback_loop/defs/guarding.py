@@ -6,14 +6,16 @@ blocks (`verify/guards.py`), and what a look finds (`verdicts.py`).
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby, takewhile
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 from sqlalchemy import Connection
 
 from feedback_loop.defs.counting import Counted, Counter
-from feedback_loop.records import Verification, Window, midnight
+from feedback_loop.records import Verification, Window
 from feedback_loop.store import aftermath, auditing, counts
 from feedback_loop.verify import (
     ARRIVALS,
@@ -78,21 +80,24 @@ def _arrivals(conn: Connection, look: Look, fixes: pd.DataFrame) -> Iterator[tup
     if not split or max(split)[0] < _LEAST_SPLIT:
         return
     _, start, end, share = max(split)
-    new, old = counts.count_arms(conn, fix, Window(start, end))
+    new, old = counts.count_arms(conn, fix, Window(start, end)) or (np.nan, np.nan)
     yield fix.fix_id, "new", float(new), float(share)
     yield fix.fix_id, "old", float(old), 1 - float(share)
 
 
 def _heard(look: Look, counted: Counted, counter: Counter) -> tuple[Any, ...]:
-    """Days that were served and that brought feedback, as many before the fix as after it."""
-    deployed = midnight(look.fix.deployed_at.date())
-    span = look.due_at - deployed
-    served = {day.date() for day in counted.exposures.loc[counted.exposures["n_exposures"] > 0, "date"]}
+    """Days that were served and that brought feedback, as many before the fix as after it, and how long none did."""
+    deployed = look.fix.deployed_at.date()
+    span = look.due_at.date() - deployed
+    served = sorted({day.date() for day in counted.exposures.loc[counted.exposures["n_exposures"] > 0, "date"]})
+    heard = counter.feedback_days(counted.window)
     numbers: list[int] = []
-    for window in (Window(deployed - span, deployed), Window(deployed, look.due_at)):
-        days = {day for day in served if window.start.date() <= day < window.end.date()}
-        numbers += [len(days), len(days & counter.feedback_days(look.fix.application, window))]
-    return (look.fix.fix_id, *numbers)
+    for start, end in ((deployed - span, deployed), (deployed, look.due_at.date())):
+        days = {day for day in served if start <= day < end}
+        numbers += [len(days), len(days & heard)]
+    before = [len(list(run)) for is_heard, run in groupby(d in heard for d in served if d < deployed) if not is_heard]
+    now = list(takewhile(lambda day: day not in heard, reversed([d for d in served if d >= deployed])))
+    return (look.fix.fix_id, *numbers, max(before, default=0), len(now))
 
 
 def guard_specs(asset: str) -> list[dg.AssetCheckSpec]:

@@ -5,8 +5,8 @@ counting (`counting.py`), the method (`verify/`), what a verdict does to a ticke
 """
 
 import base64
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -17,10 +17,11 @@ from sqlalchemy import Connection
 from feedback_loop.charts import VerdictWeek, draw_verdict
 from feedback_loop.config import Settings, policy_version
 from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
-from feedback_loop.defs.counting import Counted, Counter, UncountableError
+from feedback_loop.defs.counting import Counted, Counter, UncountableError, UndescribedError
+from feedback_loop.defs.evidence import made_from
 from feedback_loop.defs.guarding import guards_of
-from feedback_loop.records import Fix, Verdict, Verification, Window
-from feedback_loop.redaction import visible
+from feedback_loop.records import Fix, Verdict, Verification, Window, midnight
+from feedback_loop.rendering.markdown import escape
 from feedback_loop.store import counts
 from feedback_loop.store import fixes as fix_store
 from feedback_loop.store import tickets as ledger
@@ -32,6 +33,7 @@ from feedback_loop.verify import (
     fix_rows,
     fix_weeks,
     is_settled,
+    lacks_baseline,
     learn_cut_prior,
     may_close,
     next_look_at,
@@ -53,13 +55,14 @@ class Court:
     """One application's fixes, and what judges them.
 
     Attributes:
-        conn: in a transaction.
+        conn: in a transaction of the application's own.
         application: whose.
         fixes: all that happened, under the patterns that stay.
         judged: fix_ids that get looks; people cancelled the tickets of the others.
         counter: counts with frozen detectors.
         settings: of the loop.
         said: what people decided on the application's patterns.
+        waiting: looks that are due and wait for the weekly run to describe the days before them.
     """
 
     conn: Connection
@@ -69,6 +72,7 @@ class Court:
     counter: Counter
     settings: Settings
     said: EffectiveDecisions = field(default=UNDECIDED)
+    waiting: list[str] = field(default_factory=list)
 
     def make_due_looks(self, as_of: datetime) -> list[Verification]:
         """Every look that is due and has no row, each as it would have been made on its day; stored.
@@ -77,15 +81,28 @@ class Court:
         """
         made: list[Verification] = []
         candidates = [fix for fix in self.fixes if fix.fix_id in self.judged]
-        while True:
-            done = fix_store.looks_done(self.conn, METHOD_VERSION).get(self.application, {})
-            due = due_looks(candidates, done, as_of, self.settings.verify)
-            if not due:
-                return made
+        done = fix_store.looks_done(self.conn, METHOD_VERSION, self.application)
+        while due := due_looks(candidates, done, as_of, self.settings.verify):
             first = [look for look in due if look.due_at == due[0].due_at]
-            found = self._judge(first, done)
+            found = self._judge(first, done, as_of)
+            late = {look.fix.fix_id: look.day for look in first} | dict.fromkeys(look.fix_id for look in found)
+            self.waiting.extend(f"{name} day {day}" for name, day in late.items() if day is not None)
+            candidates = [fix for fix in candidates if late.get(fix.fix_id) is None]
             fix_store.save_verifications(self.conn, found, METHOD_VERSION)
+            for look in found:
+                done.setdefault(look.fix_id, {})[look.look_day] = look.verdict
             made += found
+        return made
+
+    def must_wait(self, fix: Fix, at: datetime, as_of: datetime) -> bool:
+        """Whether a window at a fix cannot be counted yet: the weekly run has still to describe its last days."""
+        try:
+            self.counter.count(fix.detector_version, self.window_at([fix], at))
+        except UndescribedError:
+            return as_of < _described_by(at)
+        except UncountableError:
+            return False  # it never can
+        return False
 
     def window_at(self, fixes: Iterable[Fix], at: datetime) -> Window:
         """From so many weeks before the first of these fixes until a time."""
@@ -99,20 +116,55 @@ class Court:
         parents = counts.split_parents(self.conn, self.application, window.end.date())
         return fix_rows(known, steps, counted.exposures["prompt_version"], judged, parents)
 
-    def _judge(self, looks: Sequence[Look], done: Done) -> list[Verification]:
-        """Looks of one day, by the detectors that were frozen for their fixes."""
+    def _judge(self, looks: Sequence[Look], done: Done, as_of: datetime) -> list[Verification]:
+        """Looks of one day, by the detectors that were frozen for their fixes; without those that must wait."""
         window = self.window_at([look.fix for look in looks], looks[0].due_at)
         found = []
         for version in dict.fromkeys(look.fix.detector_version for look in looks):
             own = [look for look in looks if look.fix.detector_version == version]
             try:
-                counted = self.counter.count(self.application, version, window)
-                found += self._verify(own, counted, window, done)
+                counted = self.counter.count(version, window)
+            except UndescribedError as why:
+                if as_of >= _described_by(window.end):
+                    found += [self._pending(look, window, why) for look in own]
+                continue
             except UncountableError as why:  # of this detector alone: the other looks go on
                 found += [self._pending(look, window, why) for look in own]
+                continue
+            early = [look for look in own if lacks_baseline(look.fix, window, counted.window)]
+            found += [self._pending(look, counted.window, _too_short(look.fix, counted.window)) for look in early]
+            found += self._verify_each([look for look in own if look not in early], counted, done)
         return found
 
-    def _verify(self, looks: Sequence[Look], counted: Counted, window: Window, done: Done) -> list[Verification]:
+    def _verify_each(self, looks: Sequence[Look], counted: Counted, done: Done) -> list[Verification]:
+        """Looks judged together; one whose fix cannot be computed is pending and leaves the others alone."""
+        if not looks:
+            return []
+        try:
+            return self._verify(looks, counted, done)
+        except ValueError as why:
+            fault = UncountableError("numbers", f"this could not be computed: {why}")
+        names = {look.fix.fix_id for look in looks}
+        alone = {look: self._fault(look, counted, done, names - {look.fix.fix_id}) for look in looks}
+        bad = {look: why for look, why in alone.items() if why is not None}
+        if not bad or len(bad) == len(looks):  # nobody's in particular
+            return [self._pending(look, counted.window, bad.get(look, fault)) for look in looks]
+        good, without = [look for look in looks if look not in bad], {look.fix.fix_id for look in bad}
+        found = self._verify(good, counted, done, without)
+        return [self._pending(look, counted.window, why) for look, why in bad.items()] + found
+
+    def _fault(self, look: Look, counted: Counted, done: Done, without: set[str]) -> UncountableError | None:
+        """Why a look cannot be computed even by itself."""
+        try:
+            self._verify([look], counted, done, without)
+        except ValueError as why:
+            return UncountableError("numbers", f"this could not be computed: {why}")
+        return None
+
+    def _verify(
+        self, looks: Sequence[Look], counted: Counted, done: Done, without: Collection[str] = ()
+    ) -> list[Verification]:
+        window = counted.window
         at, policy, frames = window.end, self.settings.verify, (counted.affected, counted.exposures)
         open_ones = {
             fix.fix_id
@@ -120,6 +172,7 @@ class Court:
             if fix.fix_id in self.judged and fix.detector_version and not is_settled(fix, done.get(fix.fix_id, {}), at)
         }
         fixes = self.rows_at(window, counted, open_ones)
+        fixes = fixes[~fixes["fix_id"].isin(list(without))]
         guards = guards_of(self.conn, looks, fixes, counted, self.counter, self.settings.guards)
         past = fix_store.first_looks(self.conn, self.application, METHOD_VERSION, policy.looks[0], at)
         prior = learn_cut_prior(past)
@@ -127,7 +180,8 @@ class Court:
         own = fixes.assign(is_judged=fixes["fix_id"].isin([look.fix.fix_id for look in looks]))
         weeks = fix_weeks(*frames, own, as_of=at, policy=policy)
         by_fix = {row["fix_id"]: row for row in verdicts.to_dict("records")}
-        return [self._kept(look, by_fix[look.fix.fix_id], guards, weeks, counted, window) for look in looks]
+        shared = made_from(counted, fixes, verdicts)
+        return [self._kept(look, by_fix[look.fix.fix_id], guards, weeks, counted, shared) for look in looks]
 
     def _kept(
         self,
@@ -136,17 +190,19 @@ class Court:
         guards: pd.DataFrame,
         weeks: pd.DataFrame,
         counted: Counted,
-        window: Window,
+        shared: Mapping[str, Any],
     ) -> Verification:
         fix, verdict = look.fix, row["verdict"]
         own = guards[guards["fix_id"] == fix.fix_id].drop(columns="fix_id").to_dict("records")
         said = [{"guard": name, "is_blocking": False, "reason": ""} for name in families_of(row["reason"])]
+        said += [{"guard": "texts", "is_blocking": False, "reason": note} for note in counted.notes]
         of_fix = weeks[weeks["fix_id"] == fix.fix_id].drop(columns="fix_id")
         of_fix = of_fix[(of_fix["exposures_before"] > 0) | (of_fix["exposures_after"] > 0)]
-        evidence = self._evidence(fix, window) | {
+        evidence = self._evidence(fix, counted.window) | {
             "guards": [*own, *said],
             "expected_by_old_rate": _by_old_rate(of_fix),
             "weeks": of_fix.assign(starts_at=of_fix["starts_at"].dt.strftime("%Y-%m-%d")).to_dict("records"),
+            **shared,
         }
         numbers: dict[str, Any] = {name: _number(row[name]) for name in _NUMBERS}
         numbers |= {name: None if pd.isna(row[name]) else int(row[name]) for name in _COUNTS}
@@ -155,7 +211,7 @@ class Court:
             **self._name(look),
             **numbers,
             verdict=verdict,
-            reason=row["reason"] + self._merged(fix, counted),
+            reason="; ".join([row["reason"] + self._merged(fix, counted), *counted.notes]),
             next_look_at=self._next(look, verdict),
             rate_ratio=None if reduction is None else 1 - reduction,
             may_close=may_close(guards, fix.fix_id),
@@ -193,6 +249,7 @@ class Court:
             "as_of": window.end.isoformat(),
             "policy": policy_version(self.settings.verify),
             "guard_policy": policy_version(self.settings.guards),
+            "policies": {"verify": asdict(self.settings.verify), "guards": asdict(self.settings.guards)},
         }
 
     def _merged(self, fix: Fix, counted: Counted) -> str:
@@ -207,28 +264,14 @@ class Court:
         return note + (f", but the detector frozen for this fix knows no {' or '.join(unknown)}" if unknown else "")
 
 
-def courts(
-    conn: Connection,
-    fixes: Sequence[Fix],
-    judged: Iterable[Fix],
-    counter: Counter,
-    settings: Settings,
-    decided: Mapping[str, EffectiveDecisions],
-) -> list[Court]:
-    """One per application with a fix."""
-    looked_at = {(fix.application, fix.fix_id) for fix in judged}
-    return [
-        Court(
-            conn,
-            application,
-            [fix for fix in fixes if fix.application == application],
-            frozenset(name for of, name in looked_at if of == application),
-            counter,
-            settings,
-            decided.get(application, UNDECIDED),
-        )
-        for application in sorted({fix.application for fix in fixes})
-    ]
+def _described_by(at: datetime) -> datetime:
+    """When the weekly run should long have described what was known by a time: a week after that week's end."""
+    return midnight(at.date() + timedelta(days=-at.weekday() % 7 + 7))
+
+
+def _too_short(fix: Fix, counted: Window) -> UncountableError:
+    said = f"texts before {counted.start:%Y-%m-%d} are past retention, which leaves less than two weeks before the fix"
+    return UncountableError("texts", f"{said} of {fix.deployed_at:%Y-%m-%d}")
 
 
 def _by_old_rate(weeks: pd.DataFrame) -> float | None:
@@ -258,7 +301,7 @@ def _picture(v: Verification) -> dg.MetadataValue:
     limits = _limits(v, exposed) if exposed else None
     png = draw_verdict(weeks, date.fromisoformat(evidence["deployed_at"][:10]), expected, limits)
     picture = f"![expected against observed](data:image/png;base64,{base64.b64encode(png).decode()})"
-    return dg.MetadataValue.md(f"{visible(v.fix_id)}, day {v.look_day}: {v.verdict}\n\n{picture}")
+    return dg.MetadataValue.md(f"{escape(v.fix_id)}, day {v.look_day}: {v.verdict}\n\n{picture}")
 
 
 def _limits(v: Verification, exposed: float) -> tuple[float, float] | None:

@@ -4,11 +4,8 @@ Belongs here: what each daily asset reads, calls, stores and reports; and the mo
 here: the verdict (`verify/`), how looks are made (`verdicts.py`) and watched (`aftermath.py`).
 """
 
-from datetime import datetime
-
 import dagster as dg
 import pandas as pd
-from sqlalchemy import Connection
 
 from feedback_loop.config import Settings
 from feedback_loop.defs import metadata
@@ -16,8 +13,9 @@ from feedback_loop.defs.aftermath import placebos_of, regressions_found, watch_d
 from feedback_loop.defs.analysis import Spent, budget_check, within_budget
 from feedback_loop.defs.auditing import draw_audits, label_by_analyst
 from feedback_loop.defs.closing import plan_closings
-from feedback_loop.defs.counting import Counter
+from feedback_loop.defs.courts import courts
 from feedback_loop.defs.guarding import guard_results, guard_specs, placebo_check
+from feedback_loop.defs.late_facts import late_facts_check
 from feedback_loop.defs.partitions import DAYS, MONTHS
 from feedback_loop.defs.resources import Alerts, AnalystResource, Database, EmbedderResource, TrackerResource
 from feedback_loop.defs.ticketing import (
@@ -32,13 +30,12 @@ from feedback_loop.defs.ticketing import (
     read_check,
     read_tickets,
 )
-from feedback_loop.defs.tracking import judged_fixes, plan_deployed, plan_merges, plan_regressions, plan_verdicts
-from feedback_loop.defs.verdicts import Court, courts, pictures_of
-from feedback_loop.llm import Embedder
+from feedback_loop.defs.tracking import plan_deployed, plan_merges, plan_regressions, plan_verdicts
+from feedback_loop.defs.verdicts import pictures_of
 from feedback_loop.records import Verification, monday_of
-from feedback_loop.store import aftermath, auditing, decisions, switching, tables
+from feedback_loop.store import aftermath, auditing, switching, tables
 from feedback_loop.store import fixes as fix_store
-from feedback_loop.verify import METHOD_VERSION, PlaceboRates, due_at, join_fixes
+from feedback_loop.verify import METHOD_VERSION, PlaceboRates, due_at
 
 _SHOWN = (
     "fix_id",
@@ -108,31 +105,29 @@ def fixes(context: dg.AssetExecutionContext, database: Database, settings: Setti
     kinds={"postgres", "scipy"},
     code_version=METHOD_VERSION,
     metadata=metadata.about_table(tables.verifications, tables.detections),
-    check_specs=guard_specs("verifications"),
+    check_specs=[*guard_specs("verifications"), dg.AssetCheckSpec("late_facts", asset="verifications")],
 )
 def verifications(
     context: dg.AssetExecutionContext, database: Database, settings: SettingsParam, embedder: EmbedderResource
 ) -> dg.MaterializeResult:
     """Every look that is due and was not made: all patterns counted with the fix's frozen detector, as of its day."""
     as_of, encoder = context.partition_time_window.end, embedder.create(database, settings.embedding)
+    made: list[Verification] = []
+    waiting: list[str] = []
+    for court in courts(database, encoder, settings, as_of):
+        made += court.make_due_looks(as_of)
+        waiting += court.waiting
     with database.begin() as conn:
-        made = [v for court in _courts(conn, encoder, settings, as_of) for v in court.make_due_looks(as_of)]
+        late = late_facts_check(conn, as_of)
     frame = pd.DataFrame([vars(v) for v in made], columns=list(Verification.__dataclass_fields__))
     counts = {f"verdict_{name}": int(n) for name, n in frame["verdict"].value_counts().items()}
     columns = {name: name for name in _SHOWN}
     return dg.MaterializeResult(
         metadata=metadata.rows(len(made), **counts)
-        | {"verdicts": metadata.table(frame, columns, most=50)}
+        | {"verdicts": metadata.table(frame, columns, most=50), "waiting": metadata.listing(waiting)}
         | pictures_of(made),
-        check_results=guard_results(made),
+        check_results=[*guard_results(made), late],
     )
-
-
-def _courts(conn: Connection, encoder: Embedder, settings: Settings, as_of: datetime) -> list[Court]:
-    decided = decisions.load_effective(conn)
-    shipped = join_fixes(fix_store.load_fixes(conn, as_of), decided)
-    counter = Counter(conn, encoder, settings, decided)
-    return courts(conn, shipped, judged_fixes(conn, as_of, decided), counter, settings, decided)
 
 
 @dg.asset(
@@ -148,8 +143,7 @@ def regression_watches(
 ) -> dg.MaterializeResult:
     """Fixes that were called effective, looked at again every four weeks: is the pattern back?"""
     as_of, encoder = context.partition_time_window.end, embedder.create(database, settings.embedding)
-    with database.begin() as conn:
-        rows = [r for c in _courts(conn, encoder, settings, as_of) for r in watch_due(c, as_of, settings.watch)]
+    rows = [r for c in courts(database, encoder, settings, as_of) for r in watch_due(c, as_of, settings.watch)]
     columns = ("fix_id", "look", "state", "reason", "n_observed", "n_expected", "p_value", "threshold")
     frame = pd.DataFrame(rows, columns=list(columns))
     returned = int((frame["state"] == "returned").sum())
@@ -177,8 +171,7 @@ def detector_audits(
 ) -> dg.MaterializeResult:
     """A blind sample per look, of events that the frozen detector found and did not, for `feedback-loop audit`."""
     as_of, encoder = context.partition_time_window.end, embedder.create(database, settings.embedding)
-    with database.begin() as conn:
-        n_new = sum(draw_audits(court, as_of) for court in _courts(conn, encoder, settings, as_of))
+    n_new = sum(draw_audits(court, as_of) for court in courts(database, encoder, settings, as_of))
     opener = analyst.opener(database, settings.analyst, monday_of(context.partition_time_window.start.date()))
     spent = label_by_analyst(database, opener, as_of) if settings.guards.audit_by == "analyst" else Spent()
     with database.begin() as conn:

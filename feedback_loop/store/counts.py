@@ -27,19 +27,39 @@ from (
 group by 1, 2, 3, 4 order by 1, 2, 3, 4
 """
 
-_ARMS = """
-with units as (
-    select {unit} as unit, bool_or(prompt_version = :version) as is_new, bool_or(prompt_version <> :version) as is_old
-    from feedback_loop.interactions
-    where application = :application and occurred_at >= :start and occurred_at < :end
-      and (cast(:name as text) is null or coalesce(prompt_name, '') = :name)
-    group by 1
-)
-select count(*) filter (where is_new), count(*) filter (where is_old), count(*) filter (where is_new and is_old)
-from units
+_MIXED = """
+select (occurred_at at time zone 'UTC')::date as date, coalesce(prompt_name, '') as prompt_name, prompt_version,
+       coalesce(session_id, interaction_id) as session_key, min(cohort) as cohort
+from feedback_loop.interactions
+where application = :application and occurred_at >= :start and occurred_at < :end
+group by 1, 2, 3, 4
+having min(cohort) <> max(cohort) or count(cohort) between 1 and count(*) - 1
 """
 
-_USER, _SESSION = "coalesce(user_hash, session_id, interaction_id)", "coalesce(session_id, interaction_id)"
+_LOST = """
+select (n.occurred_at at time zone 'UTC')::date as date, count(*) as n_negative,
+       count(*) filter (where i.interaction_id is null) as n_lost
+from (select distinct interaction_id, occurred_at from feedback_loop.negative_feedback
+      where application = :application and occurred_at >= :start and occurred_at < :end) n
+left join feedback_loop.interactions i using (interaction_id)
+group by 1 order by 1
+"""
+
+_ARMS = """
+with units as (
+    select user_unit is not null as is_user, bool_or(is_new) as is_new, bool_or(not is_new) as is_old
+    from (
+        select coalesce(user_hash, session_id, interaction_id) as user_unit,
+               coalesce(session_id, interaction_id) as session_unit, prompt_version = :version as is_new
+        from feedback_loop.interactions
+        where application = :application and occurred_at >= :start and occurred_at < :end
+          and (cast(:name as text) is null or coalesce(prompt_name, '') = :name)
+    ) served
+    group by grouping sets ((user_unit), (session_unit))
+)
+select count(*) filter (where is_new), count(*) filter (where is_old), count(*) filter (where is_new and is_old)
+from units group by is_user order by is_user desc
+"""
 
 
 def count_sessions(conn: Connection, window: Window, application: str) -> pd.DataFrame:
@@ -77,10 +97,11 @@ def roll_out_steps(conn: Connection, fix: Fix, as_of: datetime) -> list[tuple[da
     return [(row[0], float(row[1])) for row in conn.execute(sa.text(query), parameters)]
 
 
-def count_arms(conn: Connection, fix: Fix, window: Window) -> tuple[int, int]:
+def count_arms(conn: Connection, fix: Fix, window: Window) -> tuple[int, int] | None:
     """Units that got the version of a fix, and units that got another of the same prompt, while both were served.
 
-    Units are users, or sessions where many users got both.
+    Units are users, or sessions where many users got both; None where many sessions did too, as in a split by request:
+    then the sizes of the arms say nothing of its shares.
     """
     parameters = {
         "application": fix.application,
@@ -89,29 +110,27 @@ def count_arms(conn: Connection, fix: Fix, window: Window) -> tuple[int, int]:
         "start": window.start,
         "end": window.end,
     }
-    for unit in (_USER, _SESSION):
-        new, old, both = conn.execute(sa.text(_ARMS.format(unit=unit)), parameters).one()
+    for new, old, both in conn.execute(sa.text(_ARMS), parameters):  # by user, then by session
         if both <= _MOST_SHARED * (new + old):
-            break
-    return int(new), int(old)
+            return int(new), int(old)
+    return None
 
 
-def lost_texts(conn: Connection, application: str, window: Window) -> int:
-    """Negative interactions of a window that weeks have counted, and whose texts are gone since."""
-    query = """
-        select count(distinct n.interaction_id) from feedback_loop.negative_feedback n
-        where n.application = :application and n.occurred_at >= :start and n.occurred_at < :end
-          and not exists (select from feedback_loop.interactions i where i.interaction_id = n.interaction_id)
-    """
-    parameters = {"application": application, "start": window.start, "end": window.end}
-    return int(conn.execute(sa.text(query), parameters).scalar_one())
+def mixed_sessions(conn: Connection, window: Window, application: str) -> pd.DataFrame:
+    """Sessions of several cohorts by day and version, with the one that `count_sessions` counts them in."""
+    return read_frame(conn, _MIXED, {"application": application, "start": window.start, "end": window.end})
+
+
+def lost_by_day(conn: Connection, window: Window, application: str) -> pd.DataFrame:
+    """Negative interactions that weeks have counted, by day, and how many of them are gone since (`n_lost`)."""
+    return read_frame(conn, _LOST, {"application": application, "start": window.start, "end": window.end})
 
 
 def split_parents(conn: Connection, application: str, before: date) -> dict[str, str]:
-    """Pattern -> the pattern that it was found to be a part of, in weeks that began before a day."""
+    """Pattern -> the pattern that it was found to be a part of, in weeks that were over by a day."""
     query = """
         select distinct on (pattern_id) pattern_id, other_pattern_id from feedback_loop.pattern_lineage
-        where application = :application and relation = 'split_from' and week < :before
+        where application = :application and relation = 'split_from' and week + 7 <= :before
         order by pattern_id, week
     """
     parameters = {"application": application, "before": before}

@@ -5,7 +5,7 @@ Belongs here: SQL of `fixes` and `verifications`. Does not belong here: the verd
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
-from feedback_loop.records import FINAL_VERDICTS, Fix, Verdict, Verification
+from feedback_loop.records import FINAL_VERDICTS, Fix, Verdict, Verification, Window, midnight
 from feedback_loop.store.frames import read_frame
 from feedback_loop.store.tables import fixes, pattern_states, verifications
 
@@ -107,29 +107,24 @@ def parked_claims(conn: Connection) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in conn.execute(sa.text(query))]
 
 
-def looks_done(conn: Connection, method_version: str) -> dict[str, dict[str, dict[int, Verdict]]]:
-    """Application -> fix_id -> look day -> verdict, of one method version, and final ones of any.
+def looks_done(conn: Connection, method_version: str, application: str) -> dict[str, dict[int, Verdict]]:
+    """An application's fix_id -> look day -> verdict, of one method version, and final ones of any.
 
     What an older method settled stays settled: its ticket was told, and may be closed for long.
     """
-    done: dict[str, dict[str, dict[int, Verdict]]] = {}
+    done: dict[str, dict[int, Verdict]] = {}
     table = verifications.c
-    query = sa.select(table.application, table.fix_id, table.look_day, table.verdict)
     counts = (table.method_version == method_version) | table.verdict.in_(FINAL_VERDICTS)
-    for application, fix_id, day, verdict in conn.execute(query.where(counts)):
-        done.setdefault(application, {}).setdefault(fix_id, {})[day] = verdict
+    query = sa.select(table.fix_id, table.look_day, table.verdict).where(counts, table.application == application)
+    for fix_id, day, verdict in conn.execute(query):
+        done.setdefault(fix_id, {})[day] = verdict
     return done
 
 
 def judged(conn: Connection, method_version: str, application: str) -> frozenset[str]:
     """An application's fix_ids with a final verdict of one method version: no further look is made at them."""
-    done = looks_done(conn, method_version)
-    return frozenset(
-        fix_id
-        for of, fixes_of in done.items()
-        for fix_id, looks in fixes_of.items()
-        if application == of and FINAL_VERDICTS.intersection(looks.values())
-    )
+    done = looks_done(conn, method_version, application)
+    return frozenset(fix_id for fix_id, looks in done.items() if FINAL_VERDICTS.intersection(looks.values()))
 
 
 def effective_since(conn: Connection, application: str, method_version: str) -> dict[str, datetime]:
@@ -168,6 +163,20 @@ def load_verifications(conn: Connection, as_of: datetime) -> list[Verification]:
         .order_by(verifications.c.as_of, verifications.c.application, verifications.c.fix_id, verifications.c.look_day)
     )
     return [Verification(**row) for row in conn.execute(query).mappings()]
+
+
+def looks_since(conn: Connection, since: datetime, as_of: datetime) -> list[tuple[str, str, int, Window, float]]:
+    """Looks with numbers: application, fix_id, look day, the window that was counted, and the sessions in it then."""
+    query = """
+        select application, fix_id, look_day, evidence->>'counted_from', as_of, (evidence->>'n_sessions')::float
+        from feedback_loop.verifications
+        where as_of > :since and as_of <= :as_of and evidence ? 'n_sessions'
+        order by application, as_of, fix_id
+    """
+    return [
+        (row[0], row[1], row[2], Window(midnight(date.fromisoformat(row[3])), row[4]), row[5])
+        for row in conn.execute(sa.text(query), {"since": since, "as_of": as_of})
+    ]
 
 
 def list_verifications(conn: Connection, application: str | None = None) -> list[dict[str, Any]]:

@@ -41,6 +41,13 @@ _TOUCHED_BY_INTERACTION = """
     where application = :application and occurred_at >= :start and occurred_at < :end
 """
 
+_HEARD_BETWEEN = """
+    select distinct f.interaction_id
+    from feedback_loop.feedback f join feedback_loop.interactions i using (interaction_id)
+    where i.application = :application and i.occurred_at >= :start and i.occurred_at < :end
+      and f.occurred_at >= :since and f.occurred_at < :until
+"""
+
 _TEXTS = """
 with said as (
     select interaction_id,
@@ -116,6 +123,32 @@ def read_signals_of(
     return SIGNALS.check(read_frame(conn, query, parameters))
 
 
+def heard_between(conn: Connection, application: str, occurred: Window, heard: Window) -> list[str]:
+    """Interactions of an event-time window on which feedback of any kind came within another."""
+    parameters = {
+        "application": application,
+        "start": occurred.start,
+        "end": occurred.end,
+        "since": heard.start,
+        "until": heard.end,
+    }
+    return [str(name) for name in read_frame(conn, _HEARD_BETWEEN, parameters)["interaction_id"]]
+
+
+def read_signals_on(
+    conn: Connection, interaction_ids: Sequence[str], known_before: datetime, signals: Sequence[str]
+) -> pd.DataFrame:
+    """Candidate signals on these interactions, as far as they were known."""
+    parameters = {
+        "ids": list(interaction_ids),
+        "known_before": known_before,
+        "signals": list(signals),
+        "edit_chars": _EDIT_CHARS,
+    }
+    query = _SIGNALS.format(touched="select unnest(cast(:ids as text[])) as interaction_id", of_application="")
+    return SIGNALS.check(read_frame(conn, query, parameters))
+
+
 def read_texts(conn: Connection, interaction_ids: Sequence[str], known_before: datetime) -> pd.DataFrame:
     """What these interactions say about themselves, as far as it was said by then. Frame `records.TEXTS`."""
     parts = [
@@ -149,15 +182,15 @@ def count_exposures(conn: Connection, window: Window, application: str | None = 
     return frame.astype({"n_exposures": "float64"})
 
 
-def feedback_days(conn: Connection, window: Window, application: str) -> set[date]:
-    """UTC days of the window on which feedback of any kind came to an application."""
+def feedback_days(conn: Connection, window: Window, application: str) -> pd.DataFrame:
+    """UTC days (`date`) of the window on which feedback of any kind came to an application."""
     query = """
-        select distinct (f.occurred_at at time zone 'UTC')::date as day
+        select distinct (f.occurred_at at time zone 'UTC')::date as date
         from feedback_loop.feedback f join feedback_loop.interactions i using (interaction_id)
         where i.application = :application and f.occurred_at >= :start and f.occurred_at < :end
     """
     parameters = {"application": application, "start": window.start, "end": window.end}
-    return set(read_frame(conn, query, parameters)["day"])
+    return read_frame(conn, query, parameters)
 
 
 def save_exposures(conn: Connection, week: date, frame: pd.DataFrame) -> None:

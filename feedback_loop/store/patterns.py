@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -23,6 +24,17 @@ from feedback_loop.store.tables import (
     pattern_states,
     pattern_weeks,
 )
+
+_STORED = """
+    select interaction_id, pattern_id, similarity from feedback_loop.detections
+    where application = :application and detector_version = :version
+"""
+
+# One array of ids: SQLAlchemy's `in_` would render a parameter for each.
+_FORGET = """
+    delete from feedback_loop.detections
+    where application = :application and detector_version = :version and interaction_id = any(:ids)
+"""
 
 
 def load_memory(conn: Connection, application: str, before: date | None) -> list[PatternState]:
@@ -56,10 +68,10 @@ def applications_with_patterns(conn: Connection) -> list[str]:
 
 
 def newest_detector(conn: Connection, application: str, before: date) -> str | None:
-    """The detector that the newest week before a day amounts to; None where there is none."""
+    """The detector that the newest week that was over by a day amounts to; None where there is none."""
     query = (
         sa.select(pattern_states.c.detector_version)
-        .where(pattern_states.c.application == application, pattern_states.c.week < before)
+        .where(pattern_states.c.application == application, pattern_states.c.week + 7 <= before)
         .order_by(pattern_states.c.week.desc())
         .limit(1)
     )
@@ -176,16 +188,21 @@ def read_pattern_weeks(conn: Connection, week: date, application: str | None = N
     return read_frame(conn, query, {"week": week, "application": application})
 
 
-def save_detections(conn: Connection, application: str, detector_version: str, frame: pd.DataFrame) -> None:
-    """Add placements by a frozen detector (frame `records.PLACEMENTS`); the same event is placed the same way again."""
-    # One array of ids: SQLAlchemy's `in_` would render a parameter for each.
-    statement = """
-        delete from feedback_loop.detections
-        where application = :application and detector_version = :version and interaction_id = any(:ids)
+def save_detections(
+    conn: Connection, application: str, detector_version: str, interaction_ids: Sequence[str], frame: pd.DataFrame
+) -> None:
+    """What a frozen detector makes of these interactions: frame `records.PLACEMENTS`, and nothing of the others.
+
+    Only what differs from what is stored is written: the months before a fix are counted at each of its looks.
     """
-    parameters = {"application": application, "version": detector_version, "ids": frame["interaction_id"].tolist()}
-    conn.execute(sa.text(statement), parameters)
-    copy_frame(conn, detections, frame.assign(application=application, detector_version=detector_version))
+    parameters = {"application": application, "version": detector_version}
+    stored = {row[0]: (row[1], row[2]) for row in conn.execute(sa.text(_STORED), parameters)}
+    columns = (frame[name].tolist() for name in ("interaction_id", "pattern_id", "similarity"))
+    now = {name: (pattern_id, similarity) for name, pattern_id, similarity in zip(*columns, strict=True)}
+    is_new = np.array([stored.get(name) != found for name, found in now.items()], dtype=bool)
+    gone = [name for name in interaction_ids if name in stored and stored[name] != now.get(name)]
+    conn.execute(sa.text(_FORGET), parameters | {"ids": gone})
+    copy_frame(conn, detections, frame[is_new].assign(application=application, detector_version=detector_version))
 
 
 def list_patterns(conn: Connection, application: str | None = None) -> list[dict[str, Any]]:

@@ -6,10 +6,9 @@ events with the frozen detector (`store/`), and the statistics (`stats/`).
 In the loop: route -> (people ship a fix) -> **verify** -> back to cluster.
 
 `verify_fixes` in reading order: `looks` (when) and `frames` (of what) -> `fixes` (the steps) -> `tenant` (counts) ->
-`arms` (before and after) -> `nuisance` and `estimate` (the numbers) -> `decide` (the verdict); `guards`,
-`evidence` (its weeks, to draw and to check), `placebo`, `watch`, `prospects` and `learned` beside it.
 `arms` (before and after) -> `nuisance` and `estimate` (the numbers) -> `decide` (the verdict); `guards`, `audit` (of
-the detector), `evidence` (its weeks, to draw and to check), `placebo`, `watch` and `learned` beside it.
+the detector), `evidence` (its weeks, to draw and to check), `retention`, `prospects`, `placebo`, `watch` and `learned`
+beside it.
 """
 
 from feedback_loop.verify.audit import AUDITS, SEEN, draw_sample, with_sides
@@ -24,6 +23,7 @@ from feedback_loop.verify.frames import (
     exposed_sessions,
     fix_rows,
     join_small_segments,
+    one_cohort,
     ramp_of,
     without_strays,
 )
@@ -44,6 +44,7 @@ from feedback_loop.verify.looks import METHOD_VERSION, Look, due_at, due_looks, 
 from feedback_loop.verify.placebo import PlaceboRates, check_placebos
 from feedback_loop.verify.policy import VerifyPolicy
 from feedback_loop.verify.prospects import PROSPECTS, days_to_decision, prospects_of
+from feedback_loop.verify.retention import lacks_baseline, readable_since
 from feedback_loop.verify.watch import WATCHES, WatchPolicy, watch_fixes
 
 __all__ = [
@@ -84,11 +85,14 @@ __all__ = [
     "is_settled",
     "join_fixes",
     "join_small_segments",
+    "lacks_baseline",
     "learn_cut_prior",
     "may_close",
     "next_look_at",
+    "one_cohort",
     "prospects_of",
     "ramp_of",
+    "readable_since",
     "verify_fixes",
     "watch_fixes",
     "with_sides",

@@ -7,6 +7,7 @@ Belongs here: one row per affected session, version names, small segments. Does 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
+import numpy as np
 import pandas as pd
 
 from feedback_loop.records import UTC_TIME, Fix, FrameShape
@@ -65,6 +66,7 @@ _LEAST_SEGMENT = 0.02  # of the exposures; smaller cohorts are taken together
 _MAIN_SHARE = 0.5
 _NEW = 4  # times as frequent in its first week as before
 _HALF_A_DAY = timedelta(hours=12)
+_WEEK, _NEVER = np.timedelta64(7, "D"), date(1970, 1, 1)
 
 
 def affected_sessions(events: pd.DataFrame) -> pd.DataFrame:
@@ -123,20 +125,38 @@ def without_strays(affected: pd.DataFrame, exposures: pd.DataFrame, since: Mappi
         exposures: frame `EXPOSURES`, of the same days.
         since: pattern_id -> Monday of the week that founded it.
     """
-    served = exposures.groupby("date")["n_exposures"].sum()
-    strays = pd.Series(data=False, index=affected.index)
-    for pattern_id, week in since.items():
-        start = pd.Timestamp(week, tz="UTC")
-        end, own = start + pd.Timedelta(days=7), affected["pattern_id"] == pattern_id
-        at = affected["occurred_at"]
-        before, founding = own & (at < start), own & (at >= start) & (at < end)
-        n_before, n_founding = (
-            served[served.index < start].sum(),
-            served[(served.index >= start) & (served.index < end)].sum(),
-        )
-        if n_before > 0 and n_founding > 0 and before.sum() / n_before < founding.sum() / n_founding / _NEW:
-            strays |= before
-    return affected[~strays]
+    patterns, names = pd.factorize(affected["pattern_id"])
+    # A pattern without a beginning begins before everything.
+    weeks = pd.to_datetime(pd.Series([since.get(str(name), _NEVER) for name in names], dtype="object"), utc=True)
+    starts, n = weeks.to_numpy(dtype="datetime64[us]"), len(names)
+    at = affected["occurred_at"].to_numpy(dtype="datetime64[us]")
+    before, in_founding = at < starts[patterns], (at >= starts[patterns]) & (at < starts[patterns] + _WEEK)
+    n_before, n_founding = (np.bincount(patterns[rows], minlength=n) for rows in (before, in_founding))
+    served = exposures.groupby("date")["n_exposures"].sum().sort_index()
+    days = served.index.to_numpy(dtype="datetime64[us]")
+    sums = np.concatenate([[0.0], served.to_numpy(dtype=float).cumsum()])
+    until_start, until_end = (sums[np.searchsorted(days, moments)] for moments in (starts, starts + _WEEK))
+    served_founding = until_end - until_start
+    is_new = (until_start > 0) & (served_founding > 0)
+    is_new &= n_before * served_founding * _NEW < n_founding * until_start
+    kept: pd.DataFrame = affected[~(before & is_new[patterns])]
+    return kept
+
+
+def one_cohort(events: pd.DataFrame, mixed: pd.DataFrame) -> pd.DataFrame:
+    """Events with the cohort that their session is counted in among the exposures.
+
+    Args:
+        events: frame `EVENTS`.
+        mixed: date, prompt_name, prompt_version, session_key and cohort of sessions with several.
+    """
+    if mixed.empty:
+        return events
+    keys = ["date", "prompt_name", "prompt_version", "session_key"]
+    of = mixed.assign(date=pd.to_datetime(mixed["date"], utc=True), is_mixed=True)
+    dated = events[keys[1:]].assign(date=events["occurred_at"].dt.floor("D"))
+    found = dated.merge(of, on=keys, how="left").set_axis(events.index)
+    return events.assign(cohort=events["cohort"].astype(object).where(found["is_mixed"].isna(), found["cohort"]))
 
 
 def ramp_of(fix: Fix, deployments: Sequence[Step]) -> list[Step]:

@@ -30,7 +30,7 @@ ARRIVALS = FrameShape(
     {
         "fix_id": "str",
         "arm": "str",
-        "n_users": "float64",  # distinct units of assignment seen
+        "n_users": "float64",  # distinct units of assignment seen; NA: units got both, so it cannot be told
         "share": "float64",  # planned, 0..1
     },
 )
@@ -43,6 +43,8 @@ HEARD = FrameShape(
         "heard_before": "float64",
         "days_after": "float64",
         "heard_after": "float64",
+        "silent_before": "float64",  # longest run of days that were served and brought none, in all weeks looked at
+        "silent_now": "float64",  # such days at the end
     },
 )
 
@@ -57,6 +59,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "segment_mix": ("standardised by segment, ",),
     "detector": (),
     "texts": (),
+    "numbers": (),
     "silence": (),
     "srm": (),
     "audit": (),
@@ -84,6 +87,8 @@ class GuardPolicy:
         min_placebos: judged placebo fixes below which their rate counts as unknown.
         max_placebo: false-effective rate of placebo fixes above which nothing is closed by itself.
         least_heard: share of days with any feedback, after over before; with less the pipe may be broken.
+        most_silent_days: served days without any feedback, at the end, that are taken for chance; also as many as there
+            ever were before the fix.
     """
 
     needs_audit: bool = True
@@ -96,10 +101,12 @@ class GuardPolicy:
     min_placebos: int = 20
     max_placebo: float = 0.05
     least_heard: float = 0.5
+    most_silent_days: int = 2
 
     def __post_init__(self) -> None:
         check_between(self, 0, 1, "srm_p", "min_ratio", "max_placebo", "least_heard")
         check_between(self, 1, inf, "max_ratio", "min_audited", "min_placebos")
+        check_between(self, 0, inf, "most_silent_days")
 
 
 _Row = tuple[str, bool, str]
@@ -191,6 +198,9 @@ def _audit(rows: pd.DataFrame | None, policy: GuardPolicy) -> Iterator[_Row]:
 
 def _arrivals(rows: pd.DataFrame | None, policy: GuardPolicy) -> Iterator[_Row]:
     """Chi-square test of the arms' sizes (Fabijan et al., KDD 2019) on the units of assignment."""
+    if rows is not None and rows["n_users"].isna().any():
+        yield "srm", False, "users and sessions got both versions, so the sizes of the arms cannot be checked"
+        return
     if rows is None or len(rows) < 2 or rows["n_users"].sum() <= 0:
         return
     planned = rows["share"].to_numpy() / rows["share"].sum() * rows["n_users"].sum()
@@ -204,13 +214,19 @@ def _heard(rows: pd.DataFrame | None, policy: GuardPolicy) -> Iterator[_Row]:
     """Silence after a fix is a broken pipe before it is a success."""
     if rows is None:
         return
-    days_before, heard_before, days_after, heard_after = (float(rows[name].sum()) for name in list(HEARD.columns)[1:])
+    names = list(HEARD.columns)[1:]
+    days_before, heard_before, days_after, heard_after, silent_before, silent_now = (
+        float(rows[n].sum()) for n in names
+    )
     if not (days_before > 0 and days_after > 0):
         return
     before, after = heard_before / days_before, heard_after / days_after
     if after < policy.least_heard * before:
         said = f"feedback of any kind came on {after:.0%} of the days after the fix, {before:.0%} before"
         yield "silence", True, f"{said}: is the pipe broken?"
+    elif silent_now > max(policy.most_silent_days, silent_before):
+        said = f"no feedback of any kind came on the last {silent_now:.0f} days that were served"
+        yield "silence", True, f"{said}, before the fix never on more than {silent_before:.0f}: is the pipe broken?"
 
 
 def _placebo(rate: float | None, policy: GuardPolicy) -> Iterator[_Row]:

@@ -3,9 +3,10 @@
 Belongs here: days and what was looked at before. Does not belong here: the verdict of a look (`fixes.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.records import FINAL_VERDICTS, Fix, Verdict, midnight
@@ -13,6 +14,8 @@ from feedback_loop.verify.policy import VerifyPolicy
 
 METHOD_VERSION = "expected-1"
 """Names the method of a verdict; looks are made once per method version."""
+
+_REPEATED_DAYS = 28
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,28 @@ def due_at(fix: Fix, day: int) -> datetime:
 
 
 def next_look_at(fix: Fix, day: int, policy: VerifyPolicy) -> datetime | None:
-    """When the look after that of a day is due; None after the last."""
-    later = [other for other in policy.looks if other > day]
+    """When the look after that of a day is due, where there is to be one; None after the last."""
+    later = [other for other in (*policy.looks, *_repeats(policy)) if other > day]
     return due_at(fix, later[0]) if later else None
+
+
+def _repeats(policy: VerifyPolicy) -> range:
+    """Days on which a last look is made again that could not be made, because something blocked it."""
+    last = policy.looks[-1]
+    return range(last + 7, last + _REPEATED_DAYS + 1, 7)
+
+
+def _days(done: Mapping[int, Verdict], policy: VerifyPolicy) -> Iterator[int]:
+    yield from policy.looks
+    yield from takewhile(lambda day: done.get(day - 7) == "pending", _repeats(policy))
 
 
 def due_looks(
     fixes: Sequence[Fix], done: Mapping[str, Mapping[int, Verdict]], as_of: datetime, policy: VerifyPolicy
 ) -> list[Look]:
     """Looks that are due by `as_of` and have no row yet, by the time they are due; none after a final verdict.
+
+    A last look that is pending is made again every week for four weeks: what blocks it is often mended in a few days.
 
     Args:
         fixes: deployed changes of one application.
@@ -54,7 +70,7 @@ def due_looks(
         Look(fix, day, due_at(fix, day))
         for fix in fixes
         if FINAL_VERDICTS.isdisjoint(done.get(fix.fix_id, {}).values())
-        for day in policy.looks
+        for day in _days(done.get(fix.fix_id, {}), policy)
         if day not in done.get(fix.fix_id, {}) and due_at(fix, day) <= as_of
     ]
     return sorted(due, key=lambda look: (look.due_at, look.fix.fix_id))

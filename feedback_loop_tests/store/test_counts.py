@@ -6,9 +6,13 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from feedback_loop.cluster import Lineage
 from feedback_loop.records import Window
 from feedback_loop.store import aftermath, auditing, counts, negatives
+from feedback_loop.store.lineage import save_lineage
+from feedback_loop.store.patterns import newest_detector
 from feedback_loop_tests.factories import APPLICATION, W1, W2, at, import_records, make_deployment, make_interaction
+from feedback_loop_tests.store.test_patterns import save, state
 from feedback_loop_tests.verify.test_looks import fix
 
 WEEK1 = Window.of_week(W1)
@@ -69,6 +73,46 @@ def test_arms_are_counted_by_user_or_by_session_where_users_got_both(engine: Eng
     with engine.connect() as conn:
         assert counts.count_arms(conn, mine, WEEK1) == (5, 5)
         assert counts.count_arms(conn, mine, Window.of_week(W2)) == (20, 20)
+
+
+def test_arms_of_a_split_by_request_have_no_sizes(engine: Engine, tmp_path: Path) -> None:
+    """Users and sessions got both versions by turns: a test of the arms' sizes would find what is not there."""
+    records = [
+        make_interaction(f"a{n}", at(W1, n / 10), user_id=f"u{n % 7}", session_id=f"s{n // 4}", prompt_version=version)
+        for n, version in enumerate(["v1", "v2"] * 40)
+    ]
+    import_records(engine, tmp_path, records)
+    with engine.connect() as conn:
+        mine = fix(application=APPLICATION, prompt_name="support", prompt_version="v2")
+        assert counts.count_arms(conn, mine, WEEK1) is None
+
+
+def test_a_session_of_several_cohorts_has_the_one_it_is_counted_in(engine: Engine, tmp_path: Path) -> None:
+    cohorts = {"a": ("new", "beta"), "b": ("new", None), "c": ("new", "new"), "d": (None, None)}
+    records = [
+        make_interaction(f"{name}{n}", at(W1, n), session_id=name, cohort=cohort)
+        for name, both in cohorts.items()
+        for n, cohort in enumerate(both)
+    ]
+    import_records(engine, tmp_path, records)
+    with engine.connect() as conn:
+        mixed = counts.mixed_sessions(conn, WEEK1, APPLICATION)
+        counted = counts.count_sessions(conn, WEEK1, APPLICATION)
+    assert dict(zip(mixed["session_key"], mixed["cohort"], strict=True)) == {"a": "beta", "b": "new"}
+    assert counted.dropna().set_index("cohort")["n_exposures"].to_dict() == {"beta": 1, "new": 2}
+
+
+def test_what_a_week_found_counts_from_its_end_on(engine: Engine) -> None:
+    """A late run sees as of a Thursday what a punctual one saw: not what the week it lies in found at its end."""
+    lineage = Lineage(pattern_id="p2", relation="split_from", other_pattern_id="p1", n_shared=3)
+    with engine.begin() as conn:
+        save_lineage(conn, APPLICATION, W1, [lineage])
+        save(conn, W1, state(), version="d1")
+        thursday, monday = W1 + timedelta(days=3), W2
+        assert counts.split_parents(conn, APPLICATION, thursday) == {}
+        assert counts.split_parents(conn, APPLICATION, monday) == {"p2": "p1"}
+        assert newest_detector(conn, APPLICATION, thursday) is None
+        assert newest_detector(conn, APPLICATION, monday) == "d1"
 
 
 def test_the_newest_placebo_rate_that_was_known_counts(engine: Engine) -> None:

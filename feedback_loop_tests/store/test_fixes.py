@@ -223,12 +223,13 @@ def test_a_verdict_is_given_once(conn: Connection) -> None:
         look(14, reduction=0.5, n_before=3),
         look(21, verdict="worse"),
     ]
-    assert fixes.looks_done(conn, "m1") == {APPLICATION: {"f1": {14: "inconclusive", 21: "worse"}}}
-    assert fixes.looks_done(conn, "m2") == {}
+    assert fixes.looks_done(conn, "m1", APPLICATION) == {"f1": {14: "inconclusive", 21: "worse"}}
+    assert fixes.looks_done(conn, "m2", APPLICATION) == {}
     assert [v.look_day for v in fixes.load_verifications(conn, look(14).as_of)] == [14]
 
 
 def test_two_applications_may_have_fixes_of_one_name(conn: Connection) -> None:
     fixes.save_verifications(conn, [look(14), look(14, application="other", verdict="worse")], "m1")
-    assert fixes.looks_done(conn, "m1") == {APPLICATION: {"f1": {14: "inconclusive"}}, "other": {"f1": {14: "worse"}}}
+    assert fixes.looks_done(conn, "m1", APPLICATION) == {"f1": {14: "inconclusive"}}
+    assert fixes.looks_done(conn, "m1", "other") == {"f1": {14: "worse"}}
     assert [fixes.judged(conn, "m1", of) for of in (APPLICATION, "other")] == [frozenset(), {"f1"}]

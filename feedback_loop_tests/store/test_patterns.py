@@ -102,14 +102,21 @@ def test_a_detector_that_is_not_there_is_named(engine: Engine) -> None:
         patterns.load_detector(conn, APPLICATION, "gone")
 
 
-def test_detections_of_the_same_events_replace_each_other(engine: Engine) -> None:
+def test_detections_are_what_the_newest_count_makes_of_the_events(engine: Engine) -> None:
     placed = pd.DataFrame({"interaction_id": ["a", "b"], "pattern_id": ["p1", "p2"], "similarity": [0.5, 0.6]})
+    moved = pd.DataFrame({"interaction_id": ["a"], "pattern_id": ["p2"], "similarity": [0.7]})
     with engine.begin() as conn:
-        patterns.save_detections(conn, APPLICATION, "d1", placed)
-        patterns.save_detections(conn, APPLICATION, "d1", placed)
-        patterns.save_detections(conn, APPLICATION, "d2", placed.head(1))
+        for _ in range(2):
+            patterns.save_detections(conn, APPLICATION, "d1", ["a", "b", "c"], placed)
+        patterns.save_detections(conn, APPLICATION, "d2", ["a"], placed.head(1))
         n = conn.execute(sa.text("select count(*) from feedback_loop.detections")).scalar_one()
+        patterns.save_detections(conn, APPLICATION, "d1", ["a", "b"], moved)  # b is no longer placed
+        kept = conn.execute(sa.text("select * from feedback_loop.detections order by detector_version")).all()
     assert n == 3
+    assert [tuple(row) for row in kept] == [
+        (APPLICATION, "d1", "a", "p2", 0.7),
+        (APPLICATION, "d2", "a", "p1", 0.5),
+    ]
 
 
 def test_listing_shows_a_pattern_without_numbers_or_ticket(engine: Engine) -> None:

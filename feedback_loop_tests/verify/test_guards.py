@@ -61,6 +61,30 @@ def test_an_arm_that_was_not_planned_blocks_and_a_single_one_does_not() -> None:
     assert of(check_guards(FIXES, arrivals=arms[1:]), "f1", "srm") == []
 
 
+def test_arms_that_share_their_units_cannot_be_checked() -> None:
+    arms = {"fix_id": "f1", "arm": ["old", "new"], "n_users": [float("nan")] * 2, "share": [0.5, 0.5]}
+    guards = check_guards(FIXES, arrivals=pd.DataFrame(arms))
+    assert of(guards, "f1", "srm") == [False]
+    assert "cannot be checked" in guards["reason"].str.cat()
+
+
+@pytest.mark.parametrize(
+    ("silent", "blocked"),
+    [((0, 0), []), ((0, 2), []), ((0, 3), [True]), ((2, 5), [True]), ((5, 5), []), ((5, 6), [True])],
+)
+def test_feedback_that_stopped_at_the_end_blocks(silent: tuple[int, int], blocked: list[bool]) -> None:
+    """More days than ever before, and more than chance: though most days after the fix were heard."""
+    heard = {"fix_id": "f1", "days_before": 14, "heard_before": 14, "days_after": 14, "heard_after": 14 - silent[1]}
+    frame = pd.DataFrame([heard | {"silent_before": silent[0], "silent_now": silent[1]}])
+    assert of(check_guards(FIXES, heard=frame), "f1", "silence") == blocked
+
+
+def test_feedback_on_few_days_only_blocks() -> None:
+    heard = {"fix_id": "f1", "days_before": 14, "heard_before": 14, "days_after": 14, "heard_after": 6}
+    frame = pd.DataFrame([heard | {"silent_before": 0, "silent_now": 1}])
+    assert of(check_guards(FIXES, heard=frame), "f1", "silence") == [True]
+
+
 def test_a_high_placebo_rate_is_said() -> None:
     guards = check_guards(FIXES, placebo=0.08, policy=GuardPolicy(max_placebo=0.05))
     assert of(guards, "f1", "placebo") == [False]

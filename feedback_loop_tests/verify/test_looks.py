@@ -17,6 +17,7 @@ from feedback_loop.verify import (
     is_settled,
     join_small_segments,
     next_look_at,
+    one_cohort,
     ramp_of,
     without_strays,
 )
@@ -76,7 +77,8 @@ def test_nothing_is_due_after_a_final_verdict(verdict: Verdict) -> None:
 
 def test_the_next_look_has_a_date_and_the_last_has_none() -> None:
     assert next_look_at(fix(), 14, POLICY) == due_at(fix(), 21)
-    assert next_look_at(fix(), 42, POLICY) is None
+    assert next_look_at(fix(), 42, POLICY) == due_at(fix(), 49)  # asked for only where the last is pending
+    assert next_look_at(fix(), 70, POLICY) is None
 
 
 def test_a_session_counts_once_a_day_from_its_first_negative_event_on() -> None:
@@ -89,6 +91,17 @@ def test_a_session_counts_once_a_day_from_its_first_negative_event_on() -> None:
     assert rows["n_occurrences"].tolist() == [2, 1]
     assert rows[["prompt_version", "known_at", "weight"]].to_numpy().tolist()[0] == ["bot@v1", day, 1.0]
     assert affected_sessions(events[:0]).empty
+
+
+def test_a_last_look_that_is_blocked_is_made_again_for_four_weeks() -> None:
+    done: dict[int, Verdict] = {14: "pending", 21: "pending", 28: "pending", 42: "pending"}
+    much_later, days = due_at(fix(), 200), []
+    while due := due_looks([fix()], {"f1": done}, much_later, POLICY):
+        days += [look.day for look in due]
+        done[due[0].day] = "pending"
+    assert days == [49, 56, 63, 70]
+    assert due_looks([fix()], {"f1": {42: "pending"}}, due_at(fix(), 48), VerifyPolicy(looks=(42,))) == []
+    assert due_looks([fix()], {"f1": {42: "inconclusive"}}, much_later, VerifyPolicy(looks=(42,))) == []
 
 
 def test_a_ramp_has_its_own_day_0_and_what_led_to_it() -> None:
@@ -125,6 +138,29 @@ def test_a_few_texts_before_a_new_pattern_began_are_strays() -> None:
     assert len(without_strays(new, exposures, {"p1": week})) == 70
     assert len(without_strays(old, exposures, {"p1": week, "unseen": week})) == len(old)
     assert len(without_strays(new, exposures, {})) == 73
+
+
+def test_strays_of_each_pattern_are_told_by_its_own_beginning() -> None:
+    week = (START + pd.Timedelta(weeks=3)).date()
+    own, other = (all_of(sessions([1] * 3, p), sessions([10] * 7, p, first=21)) for p in ("p1", "p2"))
+    left = without_strays(all_of(own, other), served(100, 0, 28), {"p1": week, "p3": week})
+    assert left.groupby("pattern_id").size().to_dict() == {"p1": 70, "p2": 73}
+    assert without_strays(own.head(0), served(100, 0, 28), {"p1": week}).empty
+
+
+def test_a_session_of_two_cohorts_is_in_one_on_both_sides() -> None:
+    events = pd.DataFrame(
+        {
+            "occurred_at": pd.to_datetime(["2026-01-05T10:00Z", "2026-01-05T11:00Z", "2026-01-06T11:00Z"]),
+            "prompt_name": "bot",
+            "prompt_version": "v1",
+            "session_key": ["s1", "s2", "s1"],
+            "cohort": ["new", None, "new"],
+        }
+    )
+    mixed = events.head(1).assign(date=[START.date()], cohort=["beta"])
+    assert one_cohort(events, mixed.drop(columns="occurred_at"))["cohort"].fillna("").tolist() == ["beta", "", "new"]
+    assert one_cohort(events, mixed.head(0)) is events
 
 
 def test_the_weeks_of_a_fix_add_up_to_its_counts() -> None:
