@@ -72,9 +72,11 @@ def _watch(court: Court, fix: Fix, at: datetime, policy: WatchPolicy) -> dict[st
     settled = fix_store.effective_since(court.conn, court.application, METHOD_VERSION)
     fixes = court.rows_at(window, counted, [fix.fix_id])
     fixes = fixes.assign(settled_at=fixes["fix_id"].map(settled))
-    found = watch_fixes(
-        counted.affected, counted.exposures, fixes, as_of=at, policy=policy, verify=court.settings.verify
-    )
+    frames, verify = (counted.affected, counted.exposures), court.settings.verify
+    try:
+        found = watch_fixes(*frames, fixes, as_of=at, policy=policy, verify=verify)
+    except ValueError as why:  # of this fix alone
+        return row | {"state": "pending", "reason": f"this could not be computed: {why}"}
     (own,) = found[found["fix_id"] == fix.fix_id].to_dict("records")
     return row | {str(name): None if pd.isna(value) else value for name, value in own.items()}
 

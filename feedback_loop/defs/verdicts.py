@@ -42,6 +42,7 @@ from feedback_loop.verify import (
 )
 
 Done = Mapping[str, Mapping[int, Verdict]]
+_FAMILY_DAYS = 7  # looks that fall due within so many are judged together
 _SIDES = ("n_before", "exposures_before", "n_after", "exposures_after")
 _COUNTS = ("n_before", "n_after", "n_observed")
 _NUMBERS = (
@@ -166,12 +167,7 @@ class Court:
     ) -> list[Verification]:
         window = counted.window
         at, policy, frames = window.end, self.settings.verify, (counted.affected, counted.exposures)
-        open_ones = {
-            fix.fix_id
-            for fix in self.fixes
-            if fix.fix_id in self.judged and fix.detector_version and not is_settled(fix, done.get(fix.fix_id, {}), at)
-        }
-        fixes = self.rows_at(window, counted, open_ones)
+        fixes = self.rows_at(window, counted, self._open_at(at, done))
         fixes = fixes[~fixes["fix_id"].isin(list(without))]
         guards = guards_of(self.conn, looks, fixes, counted, self.counter, self.settings.guards)
         past = fix_store.first_looks(self.conn, self.application, METHOD_VERSION, policy.looks[0], at)
@@ -182,6 +178,17 @@ class Court:
         by_fix = {row["fix_id"]: row for row in verdicts.to_dict("records")}
         shared = made_from(counted, fixes, verdicts)
         return [self._kept(look, by_fix[look.fix.fix_id], guards, weeks, counted, shared) for look in looks]
+
+    def _open_at(self, at: datetime, done: Done) -> set[str]:
+        """Fixes that are judged together at a time: not settled a week before."""
+        before = at - timedelta(days=_FAMILY_DAYS - 1)
+        return {
+            fix.fix_id
+            for fix in self.fixes
+            if fix.fix_id in self.judged
+            and fix.detector_version
+            and not is_settled(fix, done.get(fix.fix_id, {}), before)
+        }
 
     def _kept(
         self,
@@ -211,7 +218,7 @@ class Court:
             **self._name(look),
             **numbers,
             verdict=verdict,
-            reason="; ".join([row["reason"] + self._merged(fix, counted), *counted.notes]),
+            reason="; ".join([self._named(row["reason"]) + self._merged(fix, counted), *counted.notes]),
             next_look_at=self._next(look, verdict),
             rate_ratio=None if reduction is None else 1 - reduction,
             may_close=may_close(guards, fix.fix_id),
@@ -251,6 +258,12 @@ class Court:
             "guard_policy": policy_version(self.settings.guards),
             "policies": {"verify": asdict(self.settings.verify), "guards": asdict(self.settings.guards)},
         }
+
+    def _named(self, reason: str) -> str:
+        """A reason in which fixes have the names that people know."""
+        for fix in self.fixes:
+            reason = reason.replace(fix.fix_id, f"the fix of {fix.deployed_at:%Y-%m-%d} for {fix.ticket_key or 'it'}")
+        return reason
 
     def _merged(self, fix: Fix, counted: Counted) -> str:
         """Who is judged together, for the reason of a verdict; empty where the pattern stands alone."""
