@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 _PRIOR = 20.0  # independent cases that the pooled value counts for
 _MAX_POOLED = 3.0
 _PRIOR_PAIRS = 10.0
+_PRIOR_FREEDOM = 60.0
+_FEWEST, _MOST = 2, 40  # cases of a pattern's week that tell of bursts: with more, its weekdays tell of themselves
+_LARGEST = 8.0
 
 
 def pooled_dispersion(totals: NDArray[np.float64], squares: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
@@ -37,6 +40,31 @@ def dispersion_by_user(
     """
     cases, spread = totals / weight, squares / weight**2
     return weight * np.maximum(1.0, (spread + _PRIOR * pooled) / (cases + _PRIOR))
+
+
+def burst_factor(
+    counts: NDArray[np.float64], exposures: NDArray[np.float64], used: NDArray[np.bool_], by_user: float
+) -> float:
+    """How much more the days of a week differ than users explain: an incident, or users that nobody names; >= 1.
+
+    Pearson's X2 over its degrees of freedom of the days given their week's total, pooled over patterns, so that rates
+    that wander from week to week do not enter. It is shrunk to what users explain by sixty degrees of freedom.
+
+    Args:
+        counts: sessions per pattern, week and day, shape (patterns, weeks, 7).
+        exposures: effective exposures of the same days, shape (weeks, 7).
+        used: weeks of a pattern that no roll-out disturbs, shape (patterns, weeks).
+        by_user: what `pooled_dispersion` gives.
+    """
+    total = counts.sum(2)
+    told = used & (total >= _FEWEST) & (total <= _MOST) & (exposures > 0).all(1)
+    if not told.any():
+        return 1.0
+    seen, served = counts[told], np.broadcast_to(exposures, counts.shape)[told]
+    mean = seen.sum(1, keepdims=True) * served / served.sum(1, keepdims=True)
+    freedom = 6.0 * len(seen)
+    pearson = (((seen - mean) ** 2 / mean).sum() + _PRIOR_FREEDOM * by_user) / (freedom + _PRIOR_FREEDOM)
+    return max(1.0, min(float(pearson), _LARGEST) / by_user)
 
 
 def shared_share(old: NDArray[np.float64], new: NDArray[np.float64], share_new: NDArray[np.float64]) -> float:

@@ -20,6 +20,7 @@ _LEAST_VARIANCE = 1e-7
 _ROUNDS = 12
 _CONVERGED = 1e-7
 _LONGEST_STEP = 1.5
+_MOST_LOG = 300.0
 _VOLATILE = 0.25  # tickets are made of the patterns that wander most: more variance than the drift of all would have
 
 
@@ -169,7 +170,7 @@ def _as_gamma(middle: Floats, variance: Floats, target: Floats, weight: Floats) 
     A gamma variable of shape a has log-variance about 1 / (a - 1/2) and mean logarithm log(mean) + psi(a) - log(a).
     So a rate known from n Poisson events alone gets shape n + 1/2, Jeffreys' posterior.
     """
-    means = target * np.exp(middle + 0.5 * np.diagonal(variance, axis1=1, axis2=2))
+    means = target * np.exp(np.minimum(middle + 0.5 * np.diagonal(variance, axis1=1, axis2=2), _MOST_LOG))
     total = means.sum(1)
     share = means / total[:, None]
     spread = np.einsum("gt,gtu,gu->g", share, np.expm1(np.minimum(variance, 5.0)), share)
@@ -219,4 +220,4 @@ class Cut:
             above = self.chance_at_most(np.exp(middle)) >= tails
             low, high = np.where(above, low, middle), np.where(above, middle, high)
         ends = 1 - np.exp(high)
-        return float(ends[0]), float(ends[1])
+        return float(ends[0]), 1.0 if self.observed == 0 else float(ends[1])

@@ -21,6 +21,7 @@ Bools = NDArray[np.bool_]
 _MAIN_SHARE = 0.5
 _JOINT_DAYS = 14  # a fix of the same pattern this much earlier is the baseline; a nearer one is judged together
 _MOST_NAMED = 3
+_LEAST_HELD_BACK = 0.05  # of the sessions since day 0
 _SECONDS = 86_400
 
 
@@ -54,7 +55,7 @@ class Claim:
     @property
     def first_full_day(self) -> int:
         """First day that is wholly after day 0's deployment."""
-        moment = self.moments[self.days.index(self.day0)]
+        moment = max(m for day, m in zip(self.days, self.moments, strict=True) if day == self.day0)
         return self.day0 if moment == self.day0 else self.day0 + 1
 
     def due_day(self, look: int) -> int:
@@ -131,15 +132,32 @@ def arms_of(claim: Claim, claims: Sequence[Claim], tenant: Tenant) -> Arms:
     """The arms of a claim, given the other fixes of its pattern."""
     together, baseline, notes = _others(claim, claims, tenant.end)
     versions = frozenset().union(*(c.versions for c in together))
-    arms = _by_version(claim, together, versions, tenant) if claim.versions else None
-    if claim.versions and arms is None:
+    is_blind = set(tenant.versions) == {UNKNOWN}
+    arms = _by_version(claim, together, versions, tenant) if claim.versions and not is_blind else None
+    if claim.versions and is_blind:
+        notes += ("the traffic names no versions, so the fix is verified by the time of its deployment",)
+    elif claim.versions and arms is None:
         notes += ("the version was served all along, so it is verified by the time of its deployment",)
     elif not claim.versions:
         notes += ("no prompt version is named, so everything served since the deployment counts as after",)
     arms = arms or _by_time(together, tenant)
     old = arms.old.copy()
     old[: max(baseline - tenant.start, 0)] = False
-    return Arms(old, arms.new, arms.planned, arms.scope, arms.notes + notes)
+    left, note = _left_over(claim, old, arms, tenant)
+    old[left] = False
+    return Arms(old, arms.new, arms.planned, arms.scope, arms.notes + notes + note)
+
+
+def _left_over(claim: Claim, old: Bools, arms: Arms, tenant: Tenant) -> tuple[Bools, tuple[str, ...]]:
+    """Days since day 0 on which old versions served next to nothing, and what to say of them.
+
+    Somebody who never updated, or a bot, is no hold-back: whoever is left over is not like everybody.
+    """
+    since = np.arange(tenant.start, tenant.end) >= claim.day0
+    kept, total = (float((tenant.served * which)[since].sum()) for which in (old, arms.scope[None]))
+    if kept == 0 or kept >= _LEAST_HELD_BACK * total:
+        return np.zeros_like(since), ()
+    return since, (f"what old versions still served, {kept / total:.1%} of the sessions, is left out",)
 
 
 def _others(claim: Claim, claims: Sequence[Claim], end: int) -> tuple[list[Claim], int, tuple[str, ...]]:

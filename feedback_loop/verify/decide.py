@@ -68,6 +68,8 @@ def too_rare(estimate: Estimate, policy: VerifyPolicy) -> str | None:
     independent = estimate.independent or 0.0
     if independent >= policy.min_expected:
         return None
+    if estimate.expected is None:
+        return "too rare: it was not seen before the fix, or only in other weeks than were compared"
     return (
         f"too rare: without the fix only about {independent:.1f} cases of different users were to be expected, "
         f"and a comparison needs {policy.min_expected:g}"

@@ -19,6 +19,8 @@ from feedback_loop.verify.tenant import Rows, Tenant, sums
 
 Floats = NDArray[np.float64]
 
+_PRIOR_CASES = 20.0
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -112,7 +114,7 @@ def _estimate(
     exposure = nuisance.exposure @ factor
     old_days, new_days = ((exposure * arm).sum(1).reshape(-1, 7) for arm in (arms.old, arms.new))
     old, new = old_days.sum(1), new_days.sum(1)
-    index = _index(patterns, tenant, nuisance, factor)
+    index = _index(patterns, tenant, nuisance)
     total = float(rows.weight.sum())
     weight = float((rows.weight**2).sum() / total) if total else 1.0
     noise = _noise(rows, nuisance, weight)
@@ -123,12 +125,15 @@ def _estimate(
     if old.sum() <= 0 or new.sum() <= 0 or count.sum() <= 0:
         return _with_share(basic, arms, exposure, note)
     mean = count.sum() / (old * index.level).sum() * index.level * (old + new)
-    shared = _shared_noise(tenant.rows, arms, (old > 0) & (new > 0)) * (noise - weight)
+    both = (old > 0) & (new > 0)
+    by_session = _by_session(tenant.rows, arms, both)
+    lasting = noise + np.where(both, 1 - by_session, 0.0) * (_lasting_noise(rows, is_old | is_new, both, noise) - noise)
+    shared = by_session * (noise - weight)
     history = History(
         count=np.where(old > 0, count, 0.0),
         exposures=old * index.level,
         target=new * index.level,
-        noise=noise - shared,
+        noise=lasting - shared,
         shared=index.variance + np.where(mean > 0, shared / np.where(mean > 0, mean, 1.0), 0.0),
         doubt=index.doubt,
         old_days=old_days,
@@ -152,28 +157,26 @@ def _estimate(
 
 
 def _with_share(basic: Estimate, arms: Arms, exposure: Floats, notes: tuple[str, ...]) -> Estimate:
-    """Add how much of the planned traffic the new arm got."""
-    planned = float((arms.planned * exposure[:, arms.scope].sum(1)).sum())
+    """Add how much of the planned traffic the new arm got; what later versions served was not planned for it."""
+    planned = float((arms.planned[:, None] * exposure * (arms.old | arms.new))[:, arms.scope].sum())
     got = float((exposure * arms.new).sum())
     return replace(basic, share=got / planned if planned > 0 else None, notes=notes)
 
 
 def _mix(patterns: list[int], arms: Arms, nuisance: Nuisance, policy: VerifyPolicy) -> tuple[Floats, tuple[str, ...]]:
-    """Factor per segment that brings both arms to one mix, and what to say of it; all 1 where the mix is the same."""
+    """Factor per segment that brings both arms to one mix, and what to say of it where they differ much."""
     exposure = nuisance.exposure
     mixes = [np.einsum("dvs,dv->s", exposure, arm.astype(float)) for arm in (arms.old, arms.new)]
     shift = 0.5 * float(np.abs(mixes[0] / max(mixes[0].sum(), 1e-12) - mixes[1] / max(mixes[1].sum(), 1e-12)).sum())
-    if shift <= policy.max_mix_shift:
-        return np.ones(exposure.shape[2]), ()
     weights = nuisance.counts[patterns].sum((1, 2)) + 1e-9
     factor: Floats = weights @ nuisance.segment[patterns] / weights.sum()
-    return factor, (f"standardised by segment, whose mix moved by {shift:.0%}",)
+    is_told = shift > policy.max_mix_shift
+    return factor, (f"standardised by segment, whose mix moved by {shift:.0%}",) if is_told else ()
 
 
-def _index(patterns: list[int], tenant: Tenant, nuisance: Nuisance, factor: Floats) -> CommonIndex:
-    """Common index from other families of patterns; with a shift of mix, each by its own segment rates."""
-    segment = np.ones_like(nuisance.segment) if (factor == 1).all() else nuisance.segment
-    counts, per_week = weekly(nuisance.counts.sum(2), 1), segment @ weekly(nuisance.exposure.sum(1)).T
+def _index(patterns: list[int], tenant: Tenant, nuisance: Nuisance) -> CommonIndex:
+    """Common index from other families of patterns, each by its own segment rates."""
+    counts, per_week = weekly(nuisance.counts.sum(2), 1), nuisance.segment @ weekly(nuisance.exposure.sum(1)).T
     used = nuisance.untreated & ~np.isin(tenant.family, tenant.family[patterns])[:, None]
     # A family speaks while none of its patterns is treated, and as one.
     whole = np.eye(len(used))[tenant.family].T
@@ -189,11 +192,30 @@ def _noise(rows: Rows, nuisance: Nuisance, weight: float) -> float:
     """Dispersion of the rows' sum by user, shrunk to that of the application."""
     as_one = replace(rows, pattern=np.zeros(len(rows.day), dtype=np.int64))
     own = np.array([rows.weight.sum()]), user_squares(as_one, 1), np.array([weight])
-    return float(dispersion_by_user(*own, nuisance.pooled_noise)[0])
+    return float(dispersion_by_user(*own, nuisance.pooled_noise)[0]) * nuisance.bursts
 
 
-def _shared_noise(rows: Rows, arms: Arms, both: NDArray[np.bool_]) -> Floats:
-    """Per week, how far bursts fall into both arms, measured over all patterns; 0 where only one arm was served."""
+def _lasting_noise(rows: Rows, inside: NDArray[np.bool_], both: NDArray[np.bool_], noise: float) -> float:
+    """Dispersion of the rows by user over all weeks in which both arms were served; at least that of a week.
+
+    Where users are assigned, whoever complains every week is in one arm for good; before and after a fix they are in
+    both. Shrunk to the dispersion of a week.
+    """
+    there = rows.keep(inside & both[rows.day // 7])
+    total = float(there.weight.sum())
+    if total <= 0:
+        return noise
+    weight = float((there.weight**2).sum()) / total
+    squares = float((np.bincount(there.user, there.weight) ** 2).sum())
+    cases = total / weight
+    return max(noise, (cases * squares / total + _PRIOR_CASES * noise) / (cases + _PRIOR_CASES))
+
+
+def _by_session(rows: Rows, arms: Arms, both: NDArray[np.bool_]) -> Floats:
+    """Per week, how far bursts fall into both arms, measured over all patterns; 0 where only one arm was served.
+
+    1: sessions are assigned; 0: users are.
+    """
     if not both.any():
         return np.zeros(len(both))
     rows = rows.keep(both[rows.day // 7] & (rows.user < rows.first_anonymous))

@@ -42,7 +42,8 @@ def fix_weeks(
     used, claims, end = policy or VerifyPolicy(), read_claims(fixes), pd.Timestamp(as_of)
     until = int(day_of(pd.Series([end]))[0])
     first = min((c.days[0] for c in claims), default=until)
-    tenant = read_tenant(affected, exposures, end, min(first, until) - 7 * used.history_weeks)
+    has_versions, start = any(c.versions for c in claims), min(first, until) - 7 * used.history_weeks
+    tenant = read_tenant(affected, exposures, end, start, has_versions=has_versions)
     rows: list[tuple[object, ...]] = []
     if tenant.patterns and tenant.versions:
         nuisance = estimate_nuisance(tenant, claims)

@@ -35,6 +35,7 @@ from feedback_loop.verify.policy import VerifyPolicy
 from feedback_loop.verify.tenant import Tenant, day_of, read_tenant
 
 _SECONDS = 86_400
+_LEAST_LOST, _MOST_LOST = 0.02, 0.25  # of a pattern's sessions on one side of a fix
 
 VERDICTS = FrameShape(
     "verdicts",  # one row per fix and pattern, in the order of `fixes`
@@ -124,7 +125,8 @@ def verify_fixes(
     claims, end = read_claims(fixes), pd.Timestamp(as_of)
     until = int(day_of(pd.Series([end]))[0])
     first = min((c.days[0] for c in claims), default=until)
-    tenant = read_tenant(affected, exposures, end, min(first, until) - 7 * policy.history_weeks)
+    has_versions, start = any(c.versions for c in claims), min(first, until) - 7 * policy.history_weeks
+    tenant = read_tenant(affected, exposures, end, start, has_versions=has_versions)
     parents = {c.pattern_id: c.parent for c in claims if c.parent is not None}
     tenant = replace(tenant, parents=tenant.parents | parents)
     judged = [_Judged(claim, _look_of(claim, until, policy)) for claim in claims]
@@ -155,10 +157,30 @@ def _measure(
     judged = replace(judged, arms=arms, estimate=estimate, notes=arms.notes + estimate.notes)
     if why := block(estimate, nuisance.delay90, day, policy):
         return replace(judged, decision=Decision("pending", why))
+    lost, note = lost_sessions(claim, tenant)
+    if lost > _MOST_LOST:
+        unknown = Estimate(None, estimate.exposures_before, None, estimate.exposures_after)
+        return replace(judged, estimate=unknown, decision=Decision("pending", note))
+    judged = replace(judged, notes=(*judged.notes, note)) if lost else judged
     if why := too_rare(estimate, policy):
         is_last = day == policy.looks[-1]
         return replace(judged, decision=Decision("not_shown" if is_last else "pending", why))
     return replace(judged, test=_test(estimate, day, policy))
+
+
+def lost_sessions(claim: Claim, tenant: Tenant) -> tuple[float, str]:
+    """Largest share, before or after, of a pattern's sessions that have no exposures to be counted against, in words.
+
+    0 where it is too small to say.
+    """
+    code, day0 = tenant.patterns.index(claim.pattern_id), claim.day0 - tenant.start
+    kept = np.bincount(tenant.rows.day[tenant.rows.pattern == code], minlength=tenant.n_days)
+    sides = [(tenant.lost[code, days].sum(), kept[days].sum()) for days in (slice(0, max(day0, 0)), slice(day0, None))]
+    lost, kept_there = max(sides, key=lambda side: side[0] / max(side[0] + side[1], 1))
+    total = lost + kept_there
+    share = float(lost / max(total, 1))
+    words = f"no exposures are recorded for the day or version of {lost:,.0f} of {total:,.0f} affected sessions"
+    return (share, words) if share >= _LEAST_LOST else (0.0, words)
 
 
 def _test(estimate: Estimate, day: int, policy: VerifyPolicy) -> Test | None:

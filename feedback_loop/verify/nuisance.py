@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback_loop.stats.bursts import dispersion_by_user, pooled_dispersion
+from feedback_loop.stats.bursts import burst_factor, dispersion_by_user, pooled_dispersion
 from feedback_loop.stats.delay import MAX_DELAY, completeness
 from feedback_loop.stats.drift import DriftGrid, learn_drift, log_likelihood, start_grid
 from feedback_loop.stats.index import common_index
@@ -19,6 +19,7 @@ from feedback_loop.verify.tenant import Rows, Tenant, sums
 Floats = NDArray[np.float64]
 
 _PRIOR_EVENTS = 50.0  # per weekday or segment: how much is needed before it is believed to differ
+_PRIOR_OWN = 20.0  # of a pattern: before its segments are believed to differ from those of all patterns
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Nuisance:
         delay90: days within which 90 % of events are known.
         segment: relative rate of a segment within a pattern, (P, S).
         noise: variance over mean of a count, (P,).
-        pooled_noise: the same over all patterns, in units of the mean weight.
+        pooled_noise: the same over all patterns, in units of the mean weight, by users alone.
+        bursts: factor in `noise` for what users do not explain.
         untreated: weeks before a pattern's first fix and since it was first seen, (P, W).
         treated: weeks that any of its fixes reached, (P, W).
         since: first week of each pattern, (P,).
@@ -46,6 +48,7 @@ class Nuisance:
     segment: Floats
     noise: Floats
     pooled_noise: float
+    bursts: float
     untreated: NDArray[np.bool_]
     treated: NDArray[np.bool_]
     since: NDArray[np.int64]
@@ -71,6 +74,8 @@ def estimate_nuisance(tenant: Tenant, claims: list[Claim]) -> Nuisance:
     served = tenant.served * known[:, None]
     exposure = np.nan_to_num(tenant.exposures) * (known * _weekdays(tenant, counts, served, is_before))[:, None, None]
     noise, pooled = _noise(tenant, rows)
+    bursts = _bursts(tenant, rows, exposure, is_before, pooled)
+    noise = noise * bursts
     by_week, per_week = weekly(counts.sum(2), 1), weekly(exposure.sum((1, 2)))
     since = _first_seen(by_week, per_week, noise)
     untreated = is_before[:, 6::7] & (np.arange(n_days // 7)[None] >= since[:, None])
@@ -82,6 +87,7 @@ def estimate_nuisance(tenant: Tenant, claims: list[Claim]) -> Nuisance:
         _segments(tenant, rows, exposure, is_before),
         noise,
         pooled,
+        bursts,
         untreated,
         ~is_before[:, 6::7],
         since,
@@ -121,6 +127,13 @@ def _noise(tenant: Tenant, rows: Rows) -> tuple[Floats, float]:
     return dispersion_by_user(totals, squares, weight, pooled), pooled
 
 
+def _bursts(tenant: Tenant, rows: Rows, exposure: Floats, is_before: NDArray[np.bool_], pooled: float) -> float:
+    n, weeks = len(tenant.patterns), tenant.n_days // 7
+    days = sums(rows.pattern * tenant.n_days + rows.day, np.ones(len(rows.day)), n * tenant.n_days)
+    calm: NDArray[np.bool_] = np.logical_and.reduce(is_before.reshape(n, weeks, 7), axis=2)
+    return burst_factor(days.reshape(n, weeks, 7), exposure.sum((1, 2)).reshape(weeks, 7), calm, pooled)
+
+
 def user_squares(rows: Rows, n_patterns: int) -> Floats:
     """Sum over users and weeks of the squared sum of weights, by pattern."""
     week = rows.day // 7
@@ -140,16 +153,22 @@ def _first_seen(counts: Floats, exposures: Floats, noise: Floats) -> NDArray[np.
 
 
 def _segments(tenant: Tenant, rows: Rows, exposure: Floats, is_before: NDArray[np.bool_]) -> Floats:
-    """Relative rate of each segment within each pattern before its fix, shrunk to 1; shape (patterns, segments)."""
+    """Relative rate of each segment within each pattern before its fix, shrunk to that of all patterns together.
+
+    Shape (patterns, segments).
+    """
     n, n_segments = len(tenant.patterns), exposure.shape[2]
     early = rows.keep(is_before[rows.pattern, rows.day]) if len(rows.day) else rows
     seen = sums(early.pattern * n_segments + early.segment, early.weight, n * n_segments).reshape(n, n_segments)
     per_day = exposure.sum(1)
     served = is_before.astype(float) @ per_day
     rate = seen.sum(1) / np.maximum(served.sum(1), 1e-12)
-    prior = _PRIOR_EVENTS * _mean_weight(rows) / n_segments
-    factor: Floats = (seen + prior) / (rate[:, None] * served + prior)
-    return factor
+    expected, weight = rate[:, None] * served, _mean_weight(rows)
+    prior = _PRIOR_EVENTS * weight / n_segments
+    pooled = (seen.sum(0) + prior) / (expected.sum(0) + prior)
+    own = _PRIOR_OWN * weight * expected / np.maximum(expected.sum(1, keepdims=True), 1e-12)
+    factor: Floats = (seen + own * pooled) / np.maximum(expected + own, 1e-12)
+    return np.where(expected > 0, factor, pooled)
 
 
 def _drift(counts: Floats, exposures: Floats, used: NDArray[np.bool_], noise: Floats) -> DriftGrid:

@@ -58,6 +58,7 @@ class Tenant:
         start, end: first day and day after the last; a whole number of weeks apart.
         rows: affected sessions known by then, on days and versions whose exposures are known.
         exposures: weighted sessions by day, version and segment, shape (days, versions, segments); NaN: not recorded.
+        lost: affected sessions that are left out, for their day and version have no exposures, shape (patterns, days).
         parents: pattern_id -> parent, where `affected` says it.
         family: code of each pattern's family, shape (patterns,); a pattern without one is its own.
     """
@@ -68,6 +69,7 @@ class Tenant:
     end: int
     rows: Rows
     exposures: Floats
+    lost: Floats
     parents: dict[str, str]
     family: Ints
 
@@ -89,8 +91,10 @@ class Tenant:
         return sums(cell, values, int(np.prod(shape))).reshape(shape)
 
 
-def read_tenant(affected: pd.DataFrame, exposures: pd.DataFrame, as_of: pd.Timestamp, start: int) -> Tenant:
-    """Count what was known by `as_of`, from day `start` on.
+def read_tenant(
+    affected: pd.DataFrame, exposures: pd.DataFrame, as_of: pd.Timestamp, start: int, *, has_versions: bool = True
+) -> Tenant:
+    """Count what was known by `as_of`, from day `start` on; without versions where no fix names one.
 
     A session counts once per pattern, day and version. An event that was never marked as known counts as known when it
     happened. Sessions of a day and version without recorded exposures have no denominator and are left out.
@@ -104,6 +108,7 @@ def read_tenant(affected: pd.DataFrame, exposures: pd.DataFrame, as_of: pd.Times
     end = int(day_of(pd.Series([as_of]))[0])
     start = end - 7 * max(1, -(-(end - start) // 7))
     lone = [c for c in ("prompt_version", "segment") if (c in affected) != (c in exposures)]  # only one frame has it
+    lone += [] if has_versions else ["prompt_version"]
     affected, exposures = (frame.drop(columns=lone, errors="ignore") for frame in (affected, exposures))
     served, versions, segments = _served(exposures, start, end)
     rows, patterns, versions, segments = _rows(affected, versions, segments, start, end)
@@ -111,11 +116,14 @@ def read_tenant(affected: pd.DataFrame, exposures: pd.DataFrame, as_of: pd.Times
     cell = tuple(served[:3].astype(np.int64))
     grid[cell] = 0.0
     np.add.at(grid, cell, served[3])
-    known = ~np.isnan(grid).all(axis=2)
-    rows = rows.keep(known[rows.day, rows.version]) if len(rows.day) else rows
+    known = np.nansum(grid, axis=2) > 0
+    is_kept = known[rows.day, rows.version] if len(rows.day) else np.zeros(0, dtype=bool)
+    n_days, dropped = end - start, rows.keep(~is_kept)
+    lost = sums(dropped.pattern * n_days + dropped.day, np.ones(len(dropped.day)), len(patterns) * n_days)
+    rows = rows.keep(is_kept)
     family = _families(patterns, _said_of_patterns(affected, "family"))
     parents = _said_of_patterns(affected, "parent_pattern_id")
-    return Tenant(patterns, versions, start, end, rows, grid, parents, family)
+    return Tenant(patterns, versions, start, end, rows, grid, lost.reshape(-1, n_days), parents, family)
 
 
 def sums(codes: Ints, values: Floats, n: int) -> Floats:
@@ -144,12 +152,17 @@ def code(frame: pd.DataFrame, name: str, words: Sequence[str] = ()) -> tuple[Int
         codes, distinct = np.full(len(frame), -1), []
     else:
         codes, values = pd.factorize(frame[name])
-        distinct = [str(value) for value in values]
+        distinct = [_word(value) for value in values]
     places = {word: place for place, word in enumerate(dict.fromkeys([*words, *distinct]))}
     if (codes < 0).any():
         places.setdefault(UNKNOWN, len(places))
     where = np.array([*(places[word] for word in distinct), places.get(UNKNOWN, -1)], dtype=np.int64)
     return where[codes], list(places)
+
+
+def _word(value: object) -> str:
+    """A value as text; whole numbers that a missing one beside them made floats are whole again."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _served(exposures: pd.DataFrame, start: int, end: int) -> tuple[Floats, list[str], list[str]]:
@@ -184,8 +197,9 @@ def _rows(
     inside = (happened >= start) & (happened < end) & (known < end) & (np.array(patterns or [""])[pattern] != UNKNOWN)
     rows, session = rows.keep(inside), session[inside]
     cell = (rows.pattern * (end - start) + rows.day) * max(len(versions), 1) + rows.version
-    order = np.lexsort((session, cell))
-    again = (np.diff(cell[order]) == 0) & (np.diff(session[order]) == 0)
+    named = np.where(rows.user < rows.first_anonymous, rows.user, -1)
+    order = np.lexsort((rows.weight, rows.delay, named, session, cell))
+    again = np.logical_and.reduce([np.diff(one[order]) == 0 for one in (cell, session, named)])
     is_first = np.ones(len(cell), dtype=bool)
     is_first[order[1:][again]] = False
     return rows.keep(is_first), [p for p in patterns if p != UNKNOWN], versions, segments

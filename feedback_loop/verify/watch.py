@@ -83,7 +83,8 @@ def watch_fixes(
     end = pd.Timestamp(as_of)
     until = int(day_of(pd.Series([end]))[0])
     first = min((c.days[0] for c in claims), default=until)
-    tenant = read_tenant(affected, exposures, end, first - 7 * verify.history_weeks)
+    has_versions = any(c.versions for c in claims)
+    tenant = read_tenant(affected, exposures, end, first - 7 * verify.history_weeks, has_versions=has_versions)
     rows = []
     nuisance = estimate_nuisance(tenant, claims) if tenant.patterns and tenant.versions else None
     settled = _settled(fixes)
