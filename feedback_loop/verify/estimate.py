@@ -115,25 +115,19 @@ def _estimate(
     old_days, new_days = ((exposure * arm).sum(1).reshape(-1, 7) for arm in (arms.old, arms.new))
     old, new = old_days.sum(1), new_days.sum(1)
     index = _index(patterns, tenant, nuisance)
-    total = float(rows.weight.sum())
-    weight = float((rows.weight**2).sum() / total) if total else 1.0
-    noise = _noise(rows, nuisance, weight)
+    noise, shared = _noise(rows, is_old | is_new, (old > 0) & (new > 0), arms, tenant, nuisance)
     count = sums(rows.day[is_old] // 7, rows.weight[is_old], len(old))
     old[: int(nuisance.since[patterns].min())] = 0.0
     if even_none and count.sum() <= 0 < old.sum():
-        count = 0.5 * noise * old / old.sum()
+        count = 0.5 * (noise + shared) * old / old.sum()
     if old.sum() <= 0 or new.sum() <= 0 or count.sum() <= 0:
         return _with_share(basic, arms, exposure, note)
     mean = count.sum() / (old * index.level).sum() * index.level * (old + new)
-    both = (old > 0) & (new > 0)
-    by_session = _by_session(tenant.rows, arms, both)
-    lasting = noise + np.where(both, 1 - by_session, 0.0) * (_lasting_noise(rows, is_old | is_new, both, noise) - noise)
-    shared = by_session * (noise - weight)
     history = History(
         count=np.where(old > 0, count, 0.0),
         exposures=old * index.level,
         target=new * index.level,
-        noise=lasting - shared,
+        noise=noise,
         shared=index.variance + np.where(mean > 0, shared / np.where(mean > 0, mean, 1.0), 0.0),
         doubt=index.doubt,
         old_days=old_days,
@@ -188,11 +182,19 @@ def _index(patterns: list[int], tenant: Tenant, nuisance: Nuisance) -> CommonInd
     return common_index(total, of_used / size, whole @ used > 0, noise, nuisance.grid.mean_scale)
 
 
-def _noise(rows: Rows, nuisance: Nuisance, weight: float) -> float:
-    """Dispersion of the rows' sum by user, shrunk to that of the application."""
+def _noise(
+    rows: Rows, inside: NDArray[np.bool_], both: NDArray[np.bool_], arms: Arms, tenant: Tenant, nuisance: Nuisance
+) -> tuple[Floats, Floats]:
+    """Dispersion of the rows' sum in each week: what the arms have each for themselves, and what they share."""
+    total = float(rows.weight.sum())
+    weight = float((rows.weight**2).sum() / total) if total else 1.0
     as_one = replace(rows, pattern=np.zeros(len(rows.day), dtype=np.int64))
-    own = np.array([rows.weight.sum()]), user_squares(as_one, 1), np.array([weight])
-    return float(dispersion_by_user(*own, nuisance.pooled_noise)[0]) * nuisance.bursts
+    own = np.array([total]), user_squares(as_one, 1), np.array([weight])
+    of_week = float(dispersion_by_user(*own, nuisance.pooled_noise)[0]) * nuisance.bursts
+    by_session = _by_session(tenant.rows, arms, both)
+    more = _lasting_noise(rows, inside, both, of_week) - of_week
+    shared = by_session * (of_week - weight)
+    return of_week + np.where(both, 1 - by_session, 0.0) * more - shared, shared
 
 
 def _lasting_noise(rows: Rows, inside: NDArray[np.bool_], both: NDArray[np.bool_], noise: float) -> float:

@@ -224,7 +224,7 @@ def test_a_verdict_is_given_once(conn: Connection) -> None:
         look(21, verdict="worse"),
     ]
     assert fixes.looks_done(conn, "m1", APPLICATION) == {"f1": {14: "inconclusive", 21: "worse"}}
-    assert fixes.looks_done(conn, "m2", APPLICATION) == {}
+    assert fixes.looks_done(conn, "m2", APPLICATION) == {"f1": {21: "worse"}}  # settled stays settled
     assert [v.look_day for v in fixes.load_verifications(conn, look(14).as_of)] == [14]
 
 
