@@ -168,7 +168,7 @@ def spread(work: Callable[[int], pd.DataFrame], repetitions: int, processes: int
 
 def run_strata(options: argparse.Namespace) -> None:
     """The main table: every rule, every cut, every stratum."""
-    work = partial(count_strata, World(days=options.days), CUTS, list(RULES), options.seeds)
+    work = partial(count_strata, World(days=options.days), options.cuts or CUTS, list(RULES), options.seeds)
     strata_tables(spread(work, options.repetitions, options.processes, "strata"), options.days)
 
 
@@ -178,14 +178,14 @@ def run_stress(options: argparse.Namespace) -> None:
     frames = {}
     for name in names:
         world = World(**(vars(WORLDS[name]) | {"days": options.days}))
-        work = partial(count_strata, world, (0.0, 0.5), [], options.seeds)
+        work = partial(count_strata, world, options.cuts or (0.0, 0.5), [], options.seeds)
         frames[name] = spread(work, options.repetitions, options.processes, name)
     stress_table(frames)
 
 
 def run_looks(options: argparse.Namespace) -> None:
     """The shipped policy over its looks."""
-    work = partial(count_looks, World(days=42), (0.0, 0.5, 0.8), options.seeds)
+    work = partial(count_looks, World(days=42), options.cuts or (0.0, 0.5, 0.8), options.seeds)
     looks_table(spread(work, options.repetitions, options.processes, "looks"))
 
 
@@ -233,6 +233,7 @@ def main() -> None:
     parser.add_argument("--repetitions", "--tenants", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=1, help="seed of the whole run; under 1000 for development")
     parser.add_argument("--worlds", default="all", help="of the stress part, by semicolon: " + "; ".join(WORLDS))
+    parser.add_argument("--cuts", type=float, nargs="+", help="true cuts of the strata, stress and looks parts")
     parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
