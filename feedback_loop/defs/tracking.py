@@ -27,6 +27,7 @@ from feedback_loop.route import (
     plan_duplicates,
     plan_progress_comments,
     plan_regression_events,
+    plan_returns,
     plan_tickets,
     plan_verdict_events,
 )
@@ -117,6 +118,15 @@ def plan_week_comments(conn: Connection, week: date, settings: Settings) -> None
             if ticket.status in ("open", "reopened") and ticket.created_week < week
         }
         plan_events(conn, plan_progress_comments(list(speaking.values()), history, said, week, settings.updates))
+        plan_events(conn, _returns(conn, application, week, speaking))
+
+
+def _returns(conn: Connection, application: str, week: date, speaking: Mapping[str, Ticket]) -> list[TicketEvent]:
+    seen = patterns.read_pattern_weeks(conn, week, application).query("n_occurrences > 0 and rank.notna()")
+    tickets = {(application, pattern_id): ticket for pattern_id, ticket in speaking.items()}
+    again = {key: ticket_events.reopened_at(conn, application, t.pattern_id) for key, t in tickets.items()}
+    ranks = dict(zip(seen["pattern_id"], seen["rank"].astype(int), strict=True))
+    return plan_returns(tickets, again, ranks, week)
 
 
 def _keys_said(conn: Connection, application: str) -> dict[tuple[str, str], set[str]]:

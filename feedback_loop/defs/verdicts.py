@@ -25,6 +25,7 @@ from feedback_loop.rendering.markdown import escape
 from feedback_loop.store import counts
 from feedback_loop.store import fixes as fix_store
 from feedback_loop.store import tickets as ledger
+from feedback_loop.store.scores import read_scores
 from feedback_loop.verify import (
     METHOD_VERSION,
     Look,
@@ -38,10 +39,12 @@ from feedback_loop.verify import (
     may_close,
     next_look_at,
     ramp_of,
+    score_changes,
     verify_fixes,
 )
 
 Done = Mapping[str, Mapping[int, Verdict]]
+SCORE_COLUMNS = ("evaluator", "evaluator_version", "compared", "n", "change", "ci_low", "ci_high", "p_value")
 _FAMILY_DAYS = 7  # looks that fall due within so many are judged together
 _SIDES = ("n_before", "exposures_before", "n_after", "exposures_after")
 _COUNTS = ("n_before", "n_after", "n_observed")
@@ -209,6 +212,7 @@ class Court:
             "guards": [*own, *said],
             "expected_by_old_rate": _by_old_rate(of_fix),
             "weeks": of_fix.assign(starts_at=of_fix["starts_at"].dt.strftime("%Y-%m-%d")).to_dict("records"),
+            "scores": self._scores(look),
             **shared,
         }
         numbers: dict[str, Any] = {name: _number(row[name]) for name in _NUMBERS}
@@ -224,6 +228,11 @@ class Court:
             may_close=may_close(guards, fix.fix_id),
             evidence=evidence,
         )
+
+    def _scores(self, look: Look) -> list[dict[str, Any]]:
+        """What evaluators' scores did, over as many days before the fix as after it."""
+        start = midnight(look.fix.deployed_at.date()) - timedelta(days=look.day)
+        return score_changes(read_scores(self.conn, self.application, Window(start, look.due_at)), look.fix)
 
     def _pending(self, look: Look, window: Window, why: UncountableError) -> Verification:
         guards = [{"guard": why.guard, "is_blocking": True, "reason": str(why)}]
@@ -292,6 +301,14 @@ def _by_old_rate(weeks: pd.DataFrame) -> float | None:
     there = weeks[(weeks["n_before"] > 0).cummax()]
     exposed = float(there["exposures_before"].sum())
     return float(there["n_before"].sum() / exposed * weeks["exposures_after"].sum()) if exposed > 0 else None
+
+
+def scores_of(made: Sequence[Verification]) -> pd.DataFrame:
+    """Score changes of looks, one row per fix and evaluator, for the UI."""
+    rows = [
+        {"fix_id": v.fix_id, "look_day": v.look_day} | row for v in made for row in (v.evidence or {}).get("scores", ())
+    ]
+    return pd.DataFrame(rows, columns=["fix_id", "look_day", *SCORE_COLUMNS])
 
 
 def _number(value: float) -> float | None:

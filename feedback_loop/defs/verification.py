@@ -31,7 +31,7 @@ from feedback_loop.defs.ticketing import (
     read_tickets,
 )
 from feedback_loop.defs.tracking import plan_deployed, plan_merges, plan_regressions, plan_verdicts
-from feedback_loop.defs.verdicts import pictures_of
+from feedback_loop.defs.verdicts import pictures_of, scores_of
 from feedback_loop.records import Verification, monday_of
 from feedback_loop.store import aftermath, auditing, switching, tables
 from feedback_loop.store import fixes as fix_store
@@ -125,6 +125,7 @@ def verifications(
     return dg.MaterializeResult(
         metadata=metadata.rows(len(made), **counts)
         | {"verdicts": metadata.table(frame, columns, most=50), "waiting": metadata.listing(waiting)}
+        | {"scores": metadata.table(scores := scores_of(made), {name: name for name in scores.columns}, most=50)}
         | pictures_of(made),
         check_results=[*guard_results(made), late],
     )

@@ -6,6 +6,7 @@
     ticket      what a ticket says (with `words` and `visibility`: what numbers make in plain words)
     updates     what is said and done on it later: a fix, merges
     verdicts    what a verdict or regression says and does on it
+    returns     what a reopened ticket is told by the next weekly run
     closing     an effective fix's ticket closed later, or kept open by an audit
     numbers     what is said on it when its numbers change
     following   what people mean by how they end it
@@ -30,6 +31,7 @@ from feedback_loop.route.following import UNJUDGED, Answers, plan_answers
 from feedback_loop.route.numbers import WeekNumbers, plan_progress_comments
 from feedback_loop.route.plan import HeldPattern, TicketDraft, TicketPlan, plan_tickets
 from feedback_loop.route.policy import ROUTES, RoutePolicy, RouteTarget
+from feedback_loop.route.returns import plan_returns
 from feedback_loop.route.updates import SILENT, UpdatePolicy, plan_deployed_comments, plan_duplicates
 from feedback_loop.route.verdicts import (
     Regression,
@@ -67,6 +69,7 @@ __all__ = [
     "plan_duplicates",
     "plan_progress_comments",
     "plan_regression_events",
+    "plan_returns",
     "plan_tickets",
     "plan_verdict_events",
     "regression_sentence",

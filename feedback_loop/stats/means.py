@@ -16,7 +16,7 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 
-_LEAST = 10  # pairs, or users and days of a side: with fewer there is no number
+LEAST = 10  # pairs, or users and days of a side: with fewer there is no number
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def paired_change(before: Floats, after: Floats, confidence: float = 0.95) -> Ch
     if before.shape != after.shape or np.isnan(before).any() or np.isnan(after).any():
         raise ValueError("each case of a frozen set has a score under both versions")
     difference = after - before
-    if len(difference) < _LEAST:
+    if len(difference) < LEAST:
         return None
     error = float(difference.std(ddof=1)) / np.sqrt(len(difference))
     return _change(float(difference.mean()), error, len(difference) - 1, confidence, len(difference))
@@ -78,12 +78,13 @@ def change_since(
         None where a side has fewer than ten users, or fewer than five days.
     """
     for side in (is_after, ~is_after):
-        if len(np.unique(user[side])) < _LEAST or len(np.unique(day[side])) < _LEAST // 2:
+        if len(np.unique(user[side])) < LEAST or len(np.unique(day[side])) < LEAST // 2:
             return None
     model = sm.OLS(scores, np.column_stack([np.ones(len(scores)), is_after.astype(float)]))
     groups = (np.column_stack([user, day]), user, day)
     fits = [model.fit(cov_type="cluster", cov_kwds={"groups": group}) for group in groups]
-    error = float(np.nanmax([fit.bse[1] for fit in fits]))
+    # The two-way estimate may even be negative.
+    error = float(np.sqrt(max(float(fit.cov_params()[1, 1]) for fit in fits)))
     freedom = min(len(np.unique(user)), len(np.unique(day))) - 2
     return _change(float(fits[0].params[1]), error, freedom, confidence, len(scores))
 

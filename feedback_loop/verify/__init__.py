@@ -7,8 +7,8 @@ In the loop: route -> (people ship a fix) -> **verify** -> back to cluster.
 
 `verify_fixes` in reading order: `looks` (when) and `frames` (of what) -> `fixes` (the steps) -> `tenant` (counts) ->
 `arms` (before and after) -> `nuisance` and `estimate` (the numbers) -> `decide` (the verdict); `guards`, `audit` (of
-the detector), `evidence` (its weeks, to draw and to check), `retention`, `prospects`, `placebo`, `watch` and `learned`
-beside it.
+the detector), `evidence` (its weeks, to draw and to check), `scores`, `retention`, `prospects`, `placebo`, `watch` and
+`learned` beside it.
 """
 
 from feedback_loop.verify.audit import AUDITS, SEEN, draw_sample, with_sides
@@ -45,6 +45,7 @@ from feedback_loop.verify.placebo import PlaceboRates, check_placebos
 from feedback_loop.verify.policy import VerifyPolicy
 from feedback_loop.verify.prospects import PROSPECTS, days_to_decision, prospects_of
 from feedback_loop.verify.retention import lacks_baseline, readable_since
+from feedback_loop.verify.scores import SCORES, score_changes
 from feedback_loop.verify.watch import WATCHES, WatchPolicy, watch_fixes
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "METHOD_VERSION",
     "NOTES",
     "PROSPECTS",
+    "SCORES",
     "SEEN",
     "VERDICTS",
     "WATCHES",
@@ -93,6 +95,7 @@ __all__ = [
     "prospects_of",
     "ramp_of",
     "readable_since",
+    "score_changes",
     "verify_fixes",
     "watch_fixes",
     "with_sides",

@@ -267,6 +267,26 @@ def test_a_verdict_holds_what_it_was_made_from(shop: World) -> None:
             assert sum(weeks["affected"][row["pattern_id"]]) == row["n_before"] + row["n_after"]
 
 
+def test_a_verdict_tells_what_scores_did_beside_the_rate(shop: World) -> None:
+    days = [(week + timedelta(days=n), "v1" if week < W3 else "v2") for week in (W1, W2, W3, W4) for n in range(7)]
+    shop.add(
+        {
+            "type": "evaluation",
+            "interaction_id": f"shop-{version}-{day}-{n}",
+            "evaluator": "judge",
+            "score": 0.4 + 0.01 * (n % 7) + (0.2 if version == "v2" else 0.0),
+        }
+        for day, version in days
+        for n in range(30)
+    )
+    for row in judged(shop):
+        (score,) = row["evidence"]["scores"]
+        assert (score["evaluator"], score["compared"], score["n"]) == ("judge", "clusters", 840)
+        assert score["ci_low"] < score["change"] < score["ci_high"]
+        assert score["change"] == pytest.approx(0.2, abs=0.01)
+        assert score["p_value"] < 0.001
+
+
 def test_a_name_in_a_picture_is_no_markup() -> None:
     week = {"starts_at": "2026-01-12"} | dict.fromkeys(
         ("n_before", "exposures_before", "n_after", "exposures_after"), 1
