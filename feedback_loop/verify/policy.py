@@ -25,7 +25,7 @@ class VerifyPolicy:
         history_weeks: weeks before a fix that are looked at, at most.
         min_exposure_share: of the exposures planned by the roll-out that the fixed version must have served.
         max_user_share: of a pattern's sessions that one user may have before the verdict must also hold without them.
-        max_mix_shift: total variation of the segment mix above which rates are standardised by segment.
+        max_mix_shift: total variation of the segment mix from which on it is said that rates were standardised.
     """
 
     looks: tuple[int, ...] = (14, 21, 28, 42)
