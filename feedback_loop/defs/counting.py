@@ -178,7 +178,10 @@ class Counter:
             frozen = (detector.embedding_version, detector.describer_version)
             now = (self._encoder.version, describer_version(self._settings.analyst))
             if frozen != now:
-                said = f"detector {version} was frozen for {' + '.join(frozen)}; this is {' + '.join(now)}"
+                said = (
+                    f"failures are counted in another way than when the ticket was made ({' + '.join(now)}; detector "
+                    f"{version} was frozen for {' + '.join(frozen)}), so before and after cannot be compared"
+                )
                 raise UncountableError("detector", said)
             self._detectors[version] = detector
         return self._detectors[version]
