@@ -16,7 +16,7 @@ from feedback_loop.stats.drift import DriftGrid, start_grid
 
 Floats = NDArray[np.float64]
 
-_STEPS = 12
+_STEPS = 6  # then straight on: to a thousandth
 _SLICES = 30
 _RECENT = 4  # weeks that say how often it happens now
 _WEEKS_TO_FIX = 1
@@ -108,11 +108,12 @@ def smallest_cut(plan: Plan, days: int, confidence: float, wanted: float = 0.8) 
     outlook = _Outlook.of(plan, days, confidence)
     if outlook.power(1.0) < wanted:
         return None
-    low, high = 0.0, 1.0
+    low, high = (0.0, outlook.power(0.0)), (1.0, outlook.power(1.0))
     for _ in range(_STEPS):
-        middle = (low + high) / 2
-        low, high = (low, middle) if outlook.power(middle) >= wanted else (middle, high)
-    return high
+        middle = (low[0] + high[0]) / 2
+        found = middle, outlook.power(middle)
+        low, high = (low, found) if found[1] >= wanted else (found, high)
+    return low[0] + (high[0] - low[0]) * (wanted - low[1]) / max(high[1] - low[1], 1e-12)
 
 
 def days_to_decision(plan: Plan, cut: float, looks: Sequence[tuple[int, float]], wanted: float = 0.8) -> int | None:

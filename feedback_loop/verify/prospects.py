@@ -23,7 +23,7 @@ PROSPECTS = FrameShape(
         "per_week": "float64",  # affected sessions, weighted
         "dispersion": "float64",
         "smallest_cut": "float64",  # called effective with the wanted chance; NA: not even all of it would be
-        "with_hold_back_10": "float64",  # the same with that share of the traffic left on the old version
+        "with_hold_back_10": "float64",  # the same with that share left on the old version; of the first look only
         "with_hold_back_20": "float64",
         "power_of_half": "float64",  # chance that a cut by half is called effective
     },
@@ -55,5 +55,7 @@ def days_to_decision(prospects: pd.DataFrame) -> "pd.Series[Any]":
 def _rows(plan: Plan, policy: VerifyPolicy) -> Iterator[tuple[Any, ...]]:
     for day in policy.looks:
         confidence = policy.confidence_at(day)
-        cuts = [smallest_cut(replace(plan, hold_back=h), day, confidence, WANTED) for h in (0.0, *_HOLD_BACKS)]
-        yield day, confidence, plan.per_week, plan.dispersion, *cuts, power(plan, 0.5, day, confidence)
+        plans = [replace(plan, hold_back=share) for share in (_HOLD_BACKS if day == policy.looks[0] else ())]
+        cuts = [smallest_cut(one, day, confidence, WANTED) for one in (plan, *plans)]
+        padded = [*cuts, None, None][:3]
+        yield day, confidence, plan.per_week, plan.dispersion, *padded, power(plan, 0.5, day, confidence)
