@@ -177,3 +177,51 @@ def test_without_an_audit_or_placebos_the_verdict_stands_and_people_close(engine
             assert "close the ticket if you agree" in text
         with engine.connect() as conn:
             assert conn.execute(sa.text("select count(*) from feedback_loop.regression_watches")).scalar_one() == 0
+
+
+def of_cohorts(records: list[Record], share: int) -> list[Record]:
+    """The same records; `share` of ten interactions are of cohort "web", the others of "app"."""
+    names = [r for r in records if r["type"] == "interaction"]
+    for n, record in enumerate(names):
+        record["cohort"] = "web" if n % 10 < share else "app"
+    return records
+
+
+def test_a_split_that_does_not_fit_joint_fixes_and_another_mix_are_told_by_their_checks(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """A roll-out of half the traffic reaches four fifths; links are fixed twice in five days; other people come."""
+    with open_world(engine, tmp_path, settings=Settings(guards=UNAUDITED)) as world:
+        world.add(r for week in (W1, W2) for r in of_cohorts(traffic(week, per_day=60, failures=OLD), 5))
+        for week in (W1, W2):
+            assert not world.loop.run_week(week).has_errors
+        English, links = keys(world, "English"), keys(world, "404")  # noqa: N806 (a language)
+        half = make_deployment(
+            at(W3, 0),
+            prompt_name="support",
+            prompt_version="v2",
+            fixes=English,
+            rollout_share=0.5,
+            deployment_id="half",
+        )
+        twice = [
+            make_deployment(at(W3 + timedelta(days=n), 0), deployment_id=f"links-{n}", fixes=links) for n in (0, 5)
+        ]
+        world.add([half, *twice])
+        for week in (W3, W4):
+            new = traffic(week, per_day=48, failures=FIXED | {"link": 5}, prompt_version="v2")
+            world.add(of_cohorts([*new, *traffic(week, per_day=12, failures={"link": 1})], 9))
+        result = world.loop.verify(midnight(W5))
+        told = {name: text for _, name, text in result.problems}
+        split = looks(world, "@support@v2")
+        assert {row["verdict"] for row in split} == {"pending"}
+        assert all(row["fix_id"] in told["guard_srm"] for row in split)
+        assert "672 : 168 users" in told["guard_srm"]
+        world.loop.verify(midnight(W5 + timedelta(days=1)))
+        by_time = [row for row in looks(world) if "@support@v2" not in row["fix_id"]]
+        joint = [row for row in by_time if row["reduction"] is not None]
+        assert joint
+        for row in joint:
+            assert {"concurrent_fixes", "segment_mix"} <= {guard["guard"] for guard in row["evidence"]["guards"]}
+            assert "joint verdict: the fix of 2026-01-2" in row["reason"]
+            assert "standardised by segment, whose mix moved by" in row["reason"]
