@@ -232,6 +232,9 @@ def print_demo_week(console: Console, week: DemoWeek) -> None:
         word = (f"{look.verdict:<12}", _STYLES.get(look.verdict, ""))
         ticket = (verdict.ticket_key, "bold")
         console.print(Text.assemble(f"  day {look.look_day} of ", ticket, "  ", word, f" {_cut(look)}", truth))
+    for key, seen, expected in week.returned:
+        said = f" is back after its fix: {seen:,} seen since, about {expected:,.0f} if the fix held; reopened"
+        console.print(Text.assemble("  ", (key, "bold"), (said, "yellow")))
     for decision in week.decisions:
         version = decision.deployment.prompt_version
         what = f"prompt version {version}" if version else "a change"

@@ -23,7 +23,7 @@ from feedback_loop.errors import InputError, PermanentError
 from feedback_loop.intake.identity import load_hash_key
 from feedback_loop.intake.importing import import_paths
 from feedback_loop.records import Fix, Verification
-from feedback_loop.store import fixes, patterns, tickets
+from feedback_loop.store import aftermath, fixes, patterns, tickets
 from feedback_loop.testing.people import Decision, Driver
 from feedback_loop.testing.simulator import Simulator
 from feedback_loop.testing.simulator_plan import SimulatorSettings
@@ -57,6 +57,7 @@ class DemoWeek:
     new_tickets: tuple[tuple[str, str], ...]  # key, title
     verdicts: tuple[DemoVerdict, ...]
     decisions: tuple[Decision, ...]
+    returned: tuple[tuple[str, int, float], ...] = ()  # key, affected sessions seen and expected
 
 
 @dataclass
@@ -111,10 +112,15 @@ class Demo:
             looks = [v for v in fixes.load_verifications(conn, as_of) if self._is_new(v, index)]
             known = {f.fix_id: f for f in fixes.load_fixes(conn, as_of)}
             members = {t.ticket_key or "": patterns.members_of(conn, t.application, t.pattern_id) for t in found}
+            back = [
+                row for row in aftermath.load_watches(conn, as_of) if row["as_of"] > self.settings.week_start(index)
+            ]
         verdicts = tuple(self._beside_truth(look, known[look.fix_id]) for look in looks)
+        returned = tuple((known[r["fix_id"]].ticket_key or "", r["n_observed"], r["n_expected"]) for r in back)
         decisions = driver.decide([(t.ticket_key or "", t.status) for t in found], members, as_of)
         new = tuple((t.ticket_key or "", t.title) for t in found if t.created_week == week)
-        return DemoWeek(week, n_records, result.metadata | daily.metadata, new, verdicts, tuple(decisions))
+        told = result.metadata | daily.metadata
+        return DemoWeek(week, n_records, told, new, verdicts, tuple(decisions), returned)
 
     def _remember(self, decision: Decision, driver: Driver) -> None:
         """Keep what each ticket is about now: later members may be about something else."""
