@@ -34,6 +34,7 @@ class Plan:
         weeks: of history.
         hold_back: share of sessions that stays on the old version, 0..1.
         bar: least reduction that counts as effective.
+        floor: independent cases that must be expected for a number to be given.
     """
 
     per_week: float
@@ -42,6 +43,7 @@ class Plan:
     weeks: int = 8
     hold_back: float = 0.0
     bar: float = BAR
+    floor: float = 5.0
 
     def __post_init__(self) -> None:
         if not (self.per_week > 0 and self.dispersion > 0 and self.weeks >= 1 and 0 <= self.hold_back < 1):
@@ -86,6 +88,7 @@ class _Outlook:
     weight: Floats
     dispersion: float
     most: float
+    judged: float  # chance that enough is expected for a number
 
     @classmethod
     def of(cls, plan: Plan, days: int, confidence: float) -> "_Outlook":
@@ -93,14 +96,14 @@ class _Outlook:
         most = _largest(plan, expected, confidence)
         chances = (np.arange(_SLICES) + 0.5) / _SLICES
         rates = np.asarray(stats.gamma.ppf(chances[:, None], expected.shape, scale=expected.mean / expected.shape))
-        return cls(rates, expected.weight, plan.dispersion, most)
+        return cls(rates, expected.weight, plan.dispersion, most, _chance_of_number(plan, expected))
 
     def power(self, cut: float) -> float:
         if self.most < 0:
             return 0.0
         mean = self.rates * (1 - cut) / self.dispersion
         called = stats.gamma.sf(mean, self.most / self.dispersion + 1)  # P(Poisson <= n) at real n
-        return float((called * self.weight).sum() / _SLICES)
+        return self.judged * float((called * self.weight).sum() / _SLICES)
 
 
 def smallest_cut(plan: Plan, days: int, confidence: float, wanted: float = 0.8) -> float | None:
@@ -151,6 +154,12 @@ def _even(plan: Plan, after: int) -> Expectation:
         new_days=np.repeat(new[:, None] / 7, 7, axis=1),
     )
     return expect(history, plan.grid, learns=False)
+
+
+def _chance_of_number(plan: Plan, expected: Expectation) -> float:
+    """Chance that the expectation reaches the floor: it varies with what the last weeks happened to bring."""
+    error = np.sqrt(plan.dispersion / (plan.per_week * min(plan.weeks, _RECENT)))
+    return float(stats.norm.cdf(np.log(expected.count / (plan.floor * plan.dispersion)) / error))
 
 
 def _largest(plan: Plan, expected: Expectation, confidence: float) -> float:

@@ -42,7 +42,7 @@ def prospects_of(pattern_id: str, weekly: Sequence[float], dispersion: float, po
         policy: looks, their confidence, and the bar.
     """
     plan = plan_of(weekly, dispersion)
-    rows = list(_rows(replace(plan, bar=policy.bar), policy)) if plan else []
+    rows = list(_rows(replace(plan, bar=policy.bar, floor=policy.min_expected), policy)) if plan else []
     return PROSPECTS.check(pd.DataFrame(rows, columns=list(PROSPECTS.columns)[1:]).assign(pattern_id=pattern_id))
 
 
