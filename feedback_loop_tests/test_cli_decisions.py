@@ -16,13 +16,10 @@ from feedback_loop.config import Settings
 from feedback_loop.route import RoutePolicy
 from feedback_loop.store import ticket_events
 from feedback_loop.store.engine import create_engine
-from feedback_loop.verify import VerifyPolicy
 from feedback_loop_tests.conftest import make_database
 from feedback_loop_tests.defs.world import UNAUDITED, World, open_world
 from feedback_loop_tests.factories import W1, W2, W3, W4, W5, W6, at, make_deployment, traffic
 
-SURE = Settings(verify=VerifyPolicy(confidences=(0.95,) * 4), guards=UNAUDITED)
-"""Two weeks of one application whose few users complain of everything less are not enough for 99 %."""
 NO_TICKETS = Settings(route=RoutePolicy(min_occurrences=10**6))
 Row = dict[str, Any]
 
@@ -45,7 +42,7 @@ def world(admin: Engine, known_url: URL, tmp_path: Path) -> Iterator[World]:
     """That week in a database of one's own, from now on with tickets."""
     for url in make_database(admin, str(known_url.database)):
         engine = create_engine(url)
-        with open_world(engine, tmp_path, settings=SURE) as world:
+        with open_world(engine, tmp_path, settings=Settings(guards=UNAUDITED)) as world:
             yield world
         engine.dispose()
 

@@ -5,7 +5,7 @@ Belongs here: the power of that comparison before it is made. Does not belong he
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,12 +129,6 @@ def days_to_decision(plan: Plan, cut: float, looks: Sequence[tuple[int, float]],
         wanted: chance, in (0, 1).
     """
     return next((day for day, confidence in looks if power(plan, cut, day, confidence) >= wanted), None)
-
-
-def gain_of_hold_back(plan: Plan, days: int, confidence: float, share: float) -> tuple[float | None, float | None]:
-    """Smallest cut that is seen without a hold-back and with one."""
-    without, with_it = (replace(plan, hold_back=h) for h in (0.0, share))
-    return smallest_cut(without, days, confidence), smallest_cut(with_it, days, confidence)
 
 
 def _even(plan: Plan, after: int) -> Expectation:
