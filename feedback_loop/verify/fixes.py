@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from feedback_loop.records import UTC_TIME, FrameShape
-from feedback_loop.stats.priors import CutPrior, chance_of_cut
+from feedback_loop.stats.priors import CutPrior, chance_of_cut, start_prior
 from feedback_loop.verify.arms import Arms, Claim, arms_of, read_claims
 from feedback_loop.verify.decide import (
     Decision,
@@ -111,7 +111,7 @@ def verify_fixes(
         as_of: end of what is known; a day that has begun is left out. Without a zone it is UTC.
         guards: frame `GUARDS`, from `check_guards`.
         policy: evidence needed.
-        prior: of true cuts, from `learn_prior`; without it every ratio is as likely as any other.
+        prior: of true cuts, from `learn_cut_prior`; without it `start_prior`.
 
     Returns:
         Frame `VERDICTS`. Counts are sessions as they were seen, `n_expected` and `dispersion` in the same unit;
@@ -134,7 +134,7 @@ def verify_fixes(
         nuisance = estimate_nuisance(tenant, claims)
         judged = [_measure(j, claims, tenant, nuisance, policy) for j in judged]
         judged = _correct(judged, until, policy)
-        judged = [_conclude(j, tenant, nuisance, policy, prior) for j in judged]
+        judged = [_conclude(j, tenant, nuisance, policy, prior or start_prior()) for j in judged]
     words = _guard_words(guards)
     return VERDICTS.check(pd.DataFrame([_row(j, words, policy) for j in judged], columns=list(VERDICTS.columns)))
 
@@ -208,9 +208,7 @@ def _correct(judged: Sequence[_Judged], until: int, policy: VerifyPolicy) -> lis
     return result
 
 
-def _conclude(
-    judged: _Judged, tenant: Tenant, nuisance: Nuisance, policy: VerifyPolicy, prior: CutPrior | None
-) -> _Judged:
+def _conclude(judged: _Judged, tenant: Tenant, nuisance: Nuisance, policy: VerifyPolicy, prior: CutPrior) -> _Judged:
     """The verdict, after it was tried without the dominating user and against the sibling patterns."""
     estimate, test, arms = judged.estimate, judged.test, judged.arms
     if estimate is None or test is None or arms is None or estimate.cut is None:

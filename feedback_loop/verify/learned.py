@@ -13,8 +13,8 @@ from feedback_loop.stats.priors import CutPrior, chances, learn_prior, shape_of_
 Floats = NDArray[np.float64]
 
 
-def learn_cut_prior(verdicts: pd.DataFrame) -> CutPrior | None:
-    """Prior of the true cut from past verdicts with numbers, frame `VERDICTS`; None under 300 of them.
+def learn_cut_prior(verdicts: pd.DataFrame) -> CutPrior:
+    """Prior of the true cut from past verdicts with numbers, frame `VERDICTS`.
 
     Use one row per fix, at the same look: several looks at one fix are not several fixes.
     """

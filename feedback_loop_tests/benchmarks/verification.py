@@ -23,10 +23,11 @@ import numpy as np
 import pandas as pd
 
 from feedback_loop.records import FINAL_VERDICTS
-from feedback_loop.verify import VerifyPolicy, WatchPolicy, learn_cut_prior, verify_fixes, watch_fixes
+from feedback_loop.verify import VerifyPolicy, WatchPolicy, chance_at_least, learn_cut_prior, verify_fixes, watch_fixes
 from feedback_loop_tests.benchmarks.verification_rules import BAR, RULES, look
 from feedback_loop_tests.benchmarks.verification_tables import (
     calibration_table,
+    errors_of_chances,
     looks_table,
     strata_tables,
     stress_table,
@@ -37,6 +38,7 @@ from feedback_loop_tests.benchmarks.verification_worlds import STRATA, Drawn, Wo
 
 CUTS = (-0.3, 0.0, 0.1, 0.3, 0.5, 0.8)
 OURS = "ours"
+_TEACHERS = 300
 _COMES_BACK = 42  # days after the verdict: in the middle of a look
 
 WORLDS = {
@@ -207,12 +209,17 @@ def run_watch(options: argparse.Namespace) -> None:
 
 
 def run_calibration(options: argparse.Namespace) -> None:
-    """Probability of a cut of 30 %, flat and with a prior learned from 300 other fixes."""
+    """Probability of a cut of 30 %, before any fix and with priors learned from each 300 other fixes in turn."""
     work = partial(count_calibration, World(days=options.days), options.seeds)
     verdicts = spread(work, options.repetitions, options.processes, "calibration")
     verdicts = verdicts[verdicts["reduction"].notna()].reset_index(drop=True)
-    prior = learn_cut_prior(verdicts.iloc[:300])
-    calibration_table(verdicts.iloc[300:], prior, BAR)
+    true = (verdicts["cut"] >= BAR).to_numpy()
+    errors = [errors_of_chances(verdicts["prob_at_least_bar"].to_numpy(dtype=float), true)]
+    for start in range(0, len(verdicts) - _TEACHERS + 1, _TEACHERS):
+        is_other = ~verdicts.index.isin(range(start, start + _TEACHERS))
+        prior = learn_cut_prior(verdicts[~is_other])
+        errors.append(errors_of_chances(chance_at_least(verdicts[is_other], BAR, prior), true[is_other]))
+    calibration_table(errors, BAR)
 
 
 PARTS = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from feedback_loop.stats.counterfactual import Cut, Expectation
-from feedback_loop.stats.priors import chance_of_cut, chances, learn_prior, shape_of_interval
+from feedback_loop.stats.priors import chance_of_cut, chances, learn_prior, shape_of_interval, start_prior
 
 
 def fixes(n: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -16,13 +16,16 @@ def fixes(n: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
     return cuts, rng.poisson(true * (1 - cuts)).astype(float), np.ones(n), expected, np.full(n, 16.5)
 
 
-def test_few_fixes_teach_nothing() -> None:
-    assert learn_prior(*fixes(299)[1:]) is None
+def test_without_fixes_the_start_is_believed_and_few_change_little() -> None:
+    start = start_prior()
+    assert start.weight.sum() == pytest.approx(1)
+    assert learn_prior(*(x[:0] for x in fixes(1)[1:])).weight == pytest.approx(start.weight)
+    changes = [np.abs(learn_prior(*fixes(n)[1:]).weight - start.weight).sum() for n in (3, 30, 300)]
+    assert changes[0] < 0.06 < changes[1] < changes[2]
 
 
 def test_a_learned_prior_is_calibrated() -> None:
     prior = learn_prior(*fixes(300)[1:])
-    assert prior is not None
     cuts, observed, dispersion, expected, shape = fixes(4000, seed=2)
     chance, true = chances(observed, dispersion, expected, shape, 0.3, prior), cuts >= 0.3
     for low in (0.0, 0.2, 0.4, 0.6, 0.8):
@@ -45,5 +48,4 @@ def test_the_shape_is_found_again() -> None:
 def test_a_useless_past_makes_doubtful() -> None:
     prior = learn_prior(*fixes(300)[1:])
     cut = Cut(30.0, 1.0, Expectation(np.array([40.0]), np.array([41.0]), np.array([16.5]), np.ones(1)))
-    assert prior is not None
-    assert chance_of_cut(cut, 0.3, prior) < chance_of_cut(cut, 0.3, None)
+    assert chance_of_cut(cut, 0.3, prior) < chance_of_cut(cut, 0.3, start_prior())
