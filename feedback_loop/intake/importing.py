@@ -1,7 +1,7 @@
 """Import: files in, facts and rejected records out, in batches that are each one transaction.
 
 Belongs here: the order of things, counting, and what is said when the import breaks off. Does not belong here: reading
-(`reading.py`), rules (`contract.py`), rows (`rows.py`, `rejected.py`) and SQL (`store/facts.py`).
+(`reading.py`) and storing (`storing.py`).
 
 While one batch is being stored the next is parsed: the database works on its own core, and waiting for it frees this
 one. Whatever breaks off can be run again: what was stored already counts as duplicate.
@@ -12,25 +12,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Connection, Engine
 
 from feedback_loop.errors import DatabaseUnavailable, InputError
-from feedback_loop.intake.contract import Record, parse
-from feedback_loop.intake.reading import Line, Source, find_sources
-from feedback_loop.intake.reasons import Rejection
-from feedback_loop.intake.rejected import make_rejected
-from feedback_loop.intake.rows import Row, make_row
+from feedback_loop.intake.reading import Source, find_sources
+from feedback_loop.intake.storing import KINDS, MAX_LINE_BYTES, Batch, store_batch
 from feedback_loop.store import facts
-from feedback_loop.store.facts import FactKind
 from feedback_loop.store.installation import check_hash_key
 
 BATCH_ROWS = 20_000
 BATCH_BYTES = 16 << 20  # of lines; what bounds memory when records are large
-MAX_LINE_BYTES = 4 << 20
 N_EXAMPLES = 20
-_KINDS: tuple[FactKind, ...] = ("interaction", "feedback", "evaluation", "deployment")
 _MANY = 1_000  # new rows that make the planner's picture of a table wrong
 _UNREAD = "unreadable"
 
@@ -100,27 +93,10 @@ class ImportSummary:
 
 
 @dataclass
-class _Batch:
-    """Lines parsed, not yet stored."""
+class _Batch(Batch):
+    """Lines parsed, and how far into the files that is."""
 
     bytes_read: int = 0
-    n_bytes: int = 0
-    n_lines: int = 0
-    rows: dict[FactKind, list[Row]] = field(default_factory=lambda: {kind: [] for kind in _KINDS})
-    lines: dict[FactKind, list[Line]] = field(default_factory=lambda: {kind: [] for kind in _KINDS})
-    rejected: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, line: Line, max_line_bytes: int, hash_key: bytes) -> None:
-        """Parse a line into a row, or into a rejected record."""
-        self.n_lines += 1
-        self.n_bytes += len(line.data)
-        try:
-            row = make_row(_parse(line, max_line_bytes), hash_key)
-        except Rejection as rejection:
-            self.rejected.append(make_rejected(line, str(rejection), hash_key))
-        else:
-            self.rows[row.kind].append(row)
-            self.lines[row.kind].append(line)
 
 
 def import_paths(
@@ -185,7 +161,7 @@ def _batches(
     for source in sources:
         try:
             for line in source.lines(max_line_bytes):
-                batch.add(line, max_line_bytes, hash_key)
+                batch.add(line, hash_key, max_line_bytes)
                 if batch.n_lines >= batch_rows or batch.n_bytes >= BATCH_BYTES:
                     batch.bytes_read = done + source.position
                     yield batch
@@ -208,20 +184,13 @@ def _store(
     on_progress: Callable[[Progress], None] | None,
 ) -> None:
     """Store a batch in one transaction; count it only once it is committed."""
-    merged: dict[FactKind, facts.Merged] = {}
     with conn.begin():
-        for kind in _KINDS:
-            if batch.rows[kind]:
-                merged[kind] = facts.merge(conn, kind, [row.text for row in batch.rows[kind]])
-                batch.rejected += _conflicts(batch, kind, merged[kind], hash_key)
-        if batch.rows["feedback"]:
-            facts.park_feedback(conn)
-        facts.add_rejected(conn, batch.rejected)
+        merged = store_batch(conn, batch, hash_key)
     for kind, outcome in merged.items():
         summary.n_new[kind] += outcome.n_new
         summary.n_duplicate[kind] += outcome.n_duplicate
     for row in batch.rejected:
-        summary.n_rejected[row["record_type"] if row["record_type"] in _KINDS else _UNREAD] += 1
+        summary.n_rejected[row["record_type"] if row["record_type"] in KINDS else _UNREAD] += 1
         summary.reasons[row["reason"]] += 1
         if len(summary.examples) < N_EXAMPLES:
             summary.examples.append(RejectedLine(row["source"], row["line_number"], row["reason"]))
@@ -229,19 +198,3 @@ def _store(
         n_rejected = summary.n_rejected.total()
         seconds = time.perf_counter() - started
         on_progress(Progress(batch.bytes_read, bytes_total, summary.n_records, n_rejected, seconds))
-
-
-def _parse(line: Line, max_line_bytes: int) -> Record:
-    if line.is_cut:
-        raise Rejection(f"the line has {line.n_bytes:,} bytes, more than {max_line_bytes:,}")
-    return parse(line.data)
-
-
-def _conflicts(batch: _Batch, kind: FactKind, merged: facts.Merged, hash_key: bytes) -> list[dict[str, Any]]:
-    rows, lines = batch.rows[kind], batch.lines[kind]
-    return [
-        make_rejected(
-            lines[position], f"{kind}_id '{rows[position].key}' was imported before with other content", hash_key
-        )
-        for position in merged.conflicts
-    ]

@@ -1,0 +1,93 @@
+"""A batch of lines into the database: parsed, merged, and what cannot be taken noted with its reason.
+
+Belongs here: what every way in has in common, one transaction a batch. Does not belong here: where lines come from
+(`importing.py` for files), rules (`contract.py`), rows (`rows.py`, `rejected.py`) and SQL (`store/facts.py`).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from feedback_loop.intake.contract import Record, parse
+from feedback_loop.intake.reading import Line
+from feedback_loop.intake.reasons import Rejection
+from feedback_loop.intake.rejected import make_rejected
+from feedback_loop.intake.rows import Row, make_row
+from feedback_loop.store import facts
+from feedback_loop.store.facts import FactKind
+
+MAX_LINE_BYTES = 4 << 20
+KINDS: tuple[FactKind, ...] = ("interaction", "feedback", "evaluation", "deployment")
+
+
+@dataclass
+class Batch:
+    """Lines parsed, not yet stored.
+
+    Attributes:
+        n_bytes: of the lines.
+        n_lines: parsed, also those rejected.
+        rows: by kind of fact.
+        lines: that the rows were made of, in the same order.
+        rejected: rows of `rejected_records`; `line_number` tells which line.
+    """
+
+    n_bytes: int = 0
+    n_lines: int = 0
+    rows: dict[FactKind, list[Row]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    lines: dict[FactKind, list[Line]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, line: Line, hash_key: bytes, max_line_bytes: int = MAX_LINE_BYTES) -> None:
+        """Parse a line into a row, or into a rejected record."""
+        self.n_lines += 1
+        self.n_bytes += len(line.data)
+        try:
+            row = make_row(_parse(line, max_line_bytes), hash_key)
+        except Rejection as rejection:
+            self.rejected.append(make_rejected(line, str(rejection), hash_key))
+        else:
+            self.rows[row.kind].append(row)
+            self.lines[row.kind].append(line)
+
+
+def store_batch(conn: Connection, batch: Batch, hash_key: bytes) -> dict[FactKind, facts.Merged]:
+    """Store a batch; what is known with other content joins `batch.rejected`.
+
+    Args:
+        conn: in a transaction, with `facts.prepare_staging` done in its session.
+        batch: of lines; stored once.
+        hash_key: from `identity.load_hash_key`; 32 bytes.
+
+    Returns:
+        What became of the rows of each kind that the batch has.
+
+    Raises:
+        DatabaseUnavailable: the connection was lost.
+    """
+    merged: dict[FactKind, facts.Merged] = {}
+    for kind in KINDS:
+        if batch.rows[kind]:
+            merged[kind] = facts.merge(conn, kind, [row.text for row in batch.rows[kind]])
+            batch.rejected += _conflicts(batch, kind, merged[kind], hash_key)
+    if batch.rows["feedback"]:
+        facts.park_feedback(conn)
+    facts.add_rejected(conn, batch.rejected)
+    return merged
+
+
+def _parse(line: Line, max_line_bytes: int) -> Record:
+    if line.is_cut:
+        raise Rejection(f"the line has {line.n_bytes:,} bytes, more than {max_line_bytes:,}")
+    return parse(line.data)
+
+
+def _conflicts(batch: Batch, kind: FactKind, merged: facts.Merged, hash_key: bytes) -> list[dict[str, Any]]:
+    rows, lines = batch.rows[kind], batch.lines[kind]
+    return [
+        make_rejected(
+            lines[position], f"{kind}_id '{rows[position].key}' was imported before with other content", hash_key
+        )
+        for position in merged.conflicts
+    ]
