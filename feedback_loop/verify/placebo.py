@@ -55,6 +55,9 @@ def check_placebos(
 ) -> PlaceboRates:
     """Run pseudo-deployments every fortnight on patterns that had no fix until then, each judged after a fortnight.
 
+    Every other time they hit the patterns whose last week was highest against the four before, for tickets are made of
+    what just rose and falls by itself.
+
     Args:
         affected: as of `verify_fixes`.
         exposures: as of `verify_fixes`.
@@ -86,11 +89,21 @@ def _tries(affected: pd.DataFrame, fixes: pd.DataFrame, as_of: datetime) -> Iter
     turn = 0
     while len(happened) and end - pd.Timedelta(days=_LOOK + _LEAST_HISTORY) >= happened.min():
         untreated = [p for p in patterns if p not in first or first[p] >= end]
-        chosen = untreated[turn % _SHARE :: _SHARE]
         deployed = end - pd.Timedelta(days=_LOOK)
+        chosen = untreated[turn // 2 % _SHARE :: _SHARE]
+        if turn % 2 == 0:
+            rise = _rise(affected["pattern_id"].astype(str), (deployed - happened).dt.days)
+            chosen = sorted(untreated, key=lambda p: (-rise.get(p, 0.0), p))[: len(chosen)]
         known = fixes[pd.to_datetime(fixes["deployed_at"], utc=True) < end] if len(fixes) else fixes
         values = {"fix_id": [f"placebo:{p}" for p in chosen], "pattern_id": chosen, "deployed_at": deployed}
         placebos = pd.DataFrame(values).assign(prompt_version=None, rollout_share=1.0)
         if chosen:
             yield end, pd.concat([known.astype(object), placebos.astype(object)], ignore_index=True)
         end, turn = end - pd.Timedelta(days=_LOOK), turn + 1
+
+
+def _rise(pattern: pd.Series, days_ago: pd.Series) -> dict[str, float]:
+    """Cases of the last week over those of a week of the four before, one added to each, by pattern."""
+    last, before = (pattern[days_ago.between(*days)].value_counts() for days in ((0, 6), (7, 34)))
+    ratio = last.add(1).div(before.div(4).add(1), fill_value=1.0)
+    return {str(p): float(value) for p, value in ratio.items()}

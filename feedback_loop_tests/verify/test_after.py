@@ -111,6 +111,14 @@ def test_placebos_of_a_steady_application_are_seldom_called_anything() -> None:
     assert rates.false_effective < rates.effective_high <= 1
 
 
+def test_placebos_hit_what_just_rose_as_tickets_do() -> None:
+    rare = (sessions([1], f"p{k}") for k in (0, 1, 3))
+    rates = check_placebos(
+        all_of(*rare, sessions([5] * 24 + [12] * 7 + [5] * 14, "p2")), served(900, 0, 45), fix(day=45), as_of=at(45)
+    )
+    assert (rates.n_placebos, rates.n_judged) == (2, 1)  # of p2, the only one of which a number can be had
+
+
 def test_without_placebos_there_is_no_rate() -> None:
     affected, exposures = steady(2, 20)
     rates = check_placebos(affected, exposures, fix(day=10), as_of=at(20))
