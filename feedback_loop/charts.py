@@ -8,6 +8,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -49,7 +50,6 @@ def draw_map(vectors: NDArray[np.float32], owners: Sequence[str | None], numbere
     """
     points = _plane(vectors)
     figure = Figure(figsize=(7, 5), dpi=90, layout="tight")
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     of = np.array([owner or "" for owner in owners], dtype=object)
     shown = list(numbered)[: len(_COLOURS)]
@@ -102,7 +102,6 @@ def draw_trend(
             f"a trend needs a rate and its limits per week, got {len(weeks)}, {len(rates)}, {len(lows)}, {len(highs)}"
         )
     figure = Figure(figsize=(7, 3.4), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     every = [weeks[0] + timedelta(weeks=n) for n in range((weeks[-1] - weeks[0]).days // 7 + 1)]
     of = dict(zip(weeks, zip(rates, lows, highs, strict=True), strict=True))
@@ -156,7 +155,6 @@ def draw_verdict(
     if not weeks:
         raise ValueError("a picture of a verdict needs a week")
     figure = Figure(figsize=(7, 3.4), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
     axes, top = figure.add_subplot(), 0.0
     arms = (
         ("before, or old version", _LINE, "n_before", "exposures_before"),
@@ -206,9 +204,11 @@ def _day(day: date) -> float:
 
 def _png(figure: Figure) -> bytes:
     """With a palette, which takes a third of the bytes and shows the same."""
-    drawn, png = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png")
-    image = Image.open(drawn).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    canvas: Any = FigureCanvasAgg(figure)  # untyped
+    canvas.draw()
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    image = drawn.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    png = io.BytesIO()
     image.save(png, "PNG", optimize=True)
     return png.getvalue()
 

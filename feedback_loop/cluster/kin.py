@@ -38,6 +38,7 @@ def _takes(patterns: Sequence[PatternState], embedder: Embedder) -> NDArray[np.b
     """Whether a pattern (column) would take half of another's exemplars (row)."""
     vectors = recall_vectors(patterns, embedder)
     thresholds = np.array([p.threshold for p in patterns])
-    shares = [(similarities(own, vectors) >= thresholds).mean(axis=0) for own in vectors]
-    result: NDArray[np.bool_] = np.stack(shares) >= _HALF
+    is_taken = similarities(np.concatenate(vectors), vectors) >= thresholds
+    of_each = np.split(is_taken, np.cumsum([len(own) for own in vectors])[:-1])
+    result: NDArray[np.bool_] = np.stack([own.mean(axis=0) for own in of_each]) >= _HALF
     return result

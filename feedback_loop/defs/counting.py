@@ -65,6 +65,17 @@ class Counted:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Events of the readable part of a window, and where a detector places them."""
+
+    detector: Detector
+    window: Window
+    events: pd.DataFrame
+    placed: pd.DataFrame
+    notes: tuple[str, ...]
+
+
 class Counter:
     """Counts windows of one application; many fixes share a detector, and many detectors a window."""
 
@@ -100,7 +111,7 @@ class Counter:
         return self._counted[key]
 
     def look_closely(self, detector_version: str, window: Window, pattern_id: str) -> pd.DataFrame:
-        """Every event of a counted window of which somebody said what went wrong, frame `verify.SEEN`.
+        """Every event of a window of which somebody said what went wrong, frame `verify.SEEN`.
 
         Each says whether the detector gave it to the pattern (or to one that is merged into it), and how near it is.
         Events of which nobody said anything are not among them: the detector never counts those, found or not.
@@ -108,13 +119,11 @@ class Counter:
         Raises:
             UncountableError: as `count`, or the detector does not know the pattern.
         """
-        counted, detector = self.count(detector_version, window), self._detector(detector_version)
-        own = [p for p in detector.patterns if self._of.stays(p.pattern_id) == pattern_id]
+        seen = self._find(detector_version, window)
+        own = [p for p in seen.detector.patterns if self._of.stays(p.pattern_id) == pattern_id]
         if not own:
             raise UncountableError("detector", f"detector {detector_version} does not know pattern {pattern_id}")
-        events = self._events.at(counted.window)
-        events = events[events["text"] != NOT_SAID]
-        placed = self._place(detector, events)
+        events, placed = seen.events[seen.events["text"] != NOT_SAID], seen.placed
         found = set(placed.loc[placed["pattern_id"].map(self._of.stays) == pattern_id, "interaction_id"])
         numbers, place = np.unique(events["text"].to_numpy(), return_inverse=True)
         texts = pd.DataFrame({"failure_text": [self._memory.texts[n] for n in numbers], "is_inferred": False})
@@ -127,6 +136,19 @@ class Counter:
         return set(self._traffic.heard(window)["date"])
 
     def _count(self, version: str, asked: Window) -> Counted:
+        found = self._find(version, asked)
+        detector, window = found.detector, found.window
+        known = [p.pattern_id for p in detector.patterns]
+        own = found.events.merge(found.placed[["interaction_id", "pattern_id"]], on="interaction_id")
+        own["pattern_id"] = own["pattern_id"].map(self._of.stays)
+        affected = affected_sessions(one_cohort(own, self._traffic.cohorts(window)))
+        exposures = exposed_sessions(self._traffic.sessions(window))
+        affected = without_strays(affected, exposures, self._since(detector))
+        affected = affected.assign(family=affected["pattern_id"].map(self._family(detector)))
+        return Counted(*join_small_segments(affected, exposures), frozenset(known), window, found.notes)
+
+    def _find(self, version: str, asked: Window) -> _Found:
+        """Placed anew and stored: `detections` holds what the last count or closer look found."""
         detector = self._detector(version)
         window, notes = self._readable(asked)
         events = self._events.at(window)
@@ -134,16 +156,9 @@ class Counter:
             who = describer_version(self._settings.analyst)
             said = f"{n} of {len(events)} events of {self._application!r} are not described by {who}"
             raise UndescribedError("detector", said)
-        known = [p.pattern_id for p in detector.patterns]
         placed = self._place(detector, events)
         patterns.save_detections(self._conn, self._application, version, events["interaction_id"].tolist(), placed)
-        own = events.merge(placed[["interaction_id", "pattern_id"]], on="interaction_id")
-        own["pattern_id"] = own["pattern_id"].map(self._of.stays)
-        affected = affected_sessions(one_cohort(own, self._traffic.cohorts(window)))
-        exposures = exposed_sessions(self._traffic.sessions(window))
-        affected = without_strays(affected, exposures, self._since(detector))
-        affected = affected.assign(family=affected["pattern_id"].map(self._family(detector)))
-        return Counted(*join_small_segments(affected, exposures), frozenset(known), window, notes)
+        return _Found(detector, window, events, placed, notes)
 
     def _readable(self, asked: Window) -> tuple[Window, tuple[str, ...]]:
         """The part of a window since the last great loss of facts, and what to say of it."""

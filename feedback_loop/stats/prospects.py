@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from feedback_loop.stats.counterfactual import Cut, Expectation, History, expect
 from feedback_loop.stats.drift import DriftGrid, start_grid
@@ -77,12 +77,17 @@ def power(plan: Plan, cut: float, days: int, confidence: float) -> float:
         days: after day 0; whole weeks count, a part of one is left out.
         confidence: of the interval that must exclude 0.
     """
-    return _Outlook.of(plan, days, confidence).power(cut)
+    return PlannedLook.of(plan, days, confidence).power(cut)
+
+
+def smallest_cut(plan: Plan, days: int, confidence: float, wanted: float = 0.8) -> float | None:
+    """Smallest true cut that is called effective with the wanted chance; None: not even all of it would be."""
+    return PlannedLook.of(plan, days, confidence).smallest_cut(wanted)
 
 
 @dataclass(frozen=True)
-class _Outlook:
-    """Of one look: what the rate may do without a fix, and the largest count that is called effective."""
+class PlannedLook:
+    """A look to come: what the rate may do without a fix, and the largest count that is called effective."""
 
     rates: Floats
     weight: Floats
@@ -91,32 +96,33 @@ class _Outlook:
     judged: float  # chance that enough is expected for a number
 
     @classmethod
-    def of(cls, plan: Plan, days: int, confidence: float) -> "_Outlook":
+    def of(cls, plan: Plan, days: int, confidence: float) -> "PlannedLook":
+        """Arguments as of `power`."""
         expected = _even(plan, max(days // 7, 1))
         most = _largest(plan, expected, confidence)
         chances = (np.arange(_SLICES) + 0.5) / _SLICES
-        rates = np.asarray(stats.gamma.ppf(chances[:, None], expected.shape, scale=expected.mean / expected.shape))
+        rates = special.gammaincinv(expected.shape, chances[:, None]) * (expected.mean / expected.shape)
         return cls(rates, expected.weight, plan.dispersion, most, _chance_of_number(plan, expected))
 
     def power(self, cut: float) -> float:
+        """Chance that a true cut is called effective."""
         if self.most < 0:
             return 0.0
         mean = self.rates * (1 - cut) / self.dispersion
-        called = stats.gamma.sf(mean, self.most / self.dispersion + 1)  # P(Poisson <= n) at real n
+        called = special.gammaincc(self.most / self.dispersion + 1, mean)  # P(Poisson <= n) at real n
         return self.judged * float((called * self.weight).sum() / _SLICES)
 
-
-def smallest_cut(plan: Plan, days: int, confidence: float, wanted: float = 0.8) -> float | None:
-    """Smallest true cut that is called effective with the wanted chance; None: not even all of it would be."""
-    outlook = _Outlook.of(plan, days, confidence)
-    if outlook.power(1.0) < wanted:
-        return None
-    low, high = (0.0, outlook.power(0.0)), (1.0, outlook.power(1.0))
-    for _ in range(_STEPS):
-        middle = (low[0] + high[0]) / 2
-        found = middle, outlook.power(middle)
-        low, high = (low, found) if found[1] >= wanted else (found, high)
-    return low[0] + (high[0] - low[0]) * (wanted - low[1]) / max(high[1] - low[1], 1e-12)
+    def smallest_cut(self, wanted: float) -> float | None:
+        """Smallest true cut that is called effective with the wanted chance; None: not even all of it would be."""
+        high = 1.0, self.power(1.0)
+        if high[1] < wanted:
+            return None
+        low = 0.0, self.power(0.0)
+        for _ in range(_STEPS):
+            middle = (low[0] + high[0]) / 2
+            found = middle, self.power(middle)
+            low, high = (low, found) if found[1] >= wanted else (found, high)
+        return low[0] + (high[0] - low[0]) * (wanted - low[1]) / max(high[1] - low[1], 1e-12)
 
 
 def days_to_decision(plan: Plan, cut: float, looks: Sequence[tuple[int, float]], wanted: float = 0.8) -> int | None:
@@ -153,7 +159,7 @@ def _even(plan: Plan, after: int) -> Expectation:
 def _chance_of_number(plan: Plan, expected: Expectation) -> float:
     """Chance that the expectation reaches the floor: it varies with what the last weeks happened to bring."""
     error = np.sqrt(plan.dispersion / (plan.per_week * min(plan.weeks, _RECENT)))
-    return float(stats.norm.cdf(np.log(expected.count / (plan.floor * plan.dispersion)) / error))
+    return float(special.ndtr(np.log(expected.count / (plan.floor * plan.dispersion)) / error))
 
 
 def _largest(plan: Plan, expected: Expectation, confidence: float) -> float:

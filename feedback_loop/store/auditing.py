@@ -32,16 +32,19 @@ def save_sample(conn: Connection, fix: Fix, drawn_at: datetime, sample: pd.DataF
     conn.execute(detector_audits.update().where(of_fix).values(weight=0.0, drawn_at=drawn_at))
     taken = set(conn.execute(sa.select(_audits.audit_number)).scalars())
     own = {name: getattr(fix, name) for name in ("application", "fix_id", "pattern_id", "detector_version")}
+    rows: list[dict[str, Any]] = []
     for row in sample.to_dict("records"):
         number = int(row.pop("number"))
         while number in taken:
             number += 1
         taken.add(number)
-        again = {name: row[name] for name in ("weight", "is_found", "side")}
-        values = own | row | {"audit_number": number, "drawn_at": drawn_at}
-        keys = ["application", "fix_id", "interaction_id"]
-        statement = insert(detector_audits).values(values)
-        conn.execute(statement.on_conflict_do_update(index_elements=keys, set_=again))
+        rows.append(own | {str(name): value for name, value in row.items()})
+        rows[-1] |= {"audit_number": number, "drawn_at": drawn_at}
+    statement = insert(detector_audits)
+    keys, again = ("application", "fix_id", "interaction_id"), ("weight", "is_found", "side")
+    kept = statement.on_conflict_do_update(index_elements=keys, set_={name: statement.excluded[name] for name in again})
+    if rows:
+        conn.execute(kept, rows)
     return len(set(sample["interaction_id"]) - known)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from feedback_loop.records import FrameShape
-from feedback_loop.stats.prospects import Plan, plan_of, power, smallest_cut
+from feedback_loop.stats.prospects import Plan, PlannedLook, plan_of
 from feedback_loop.verify.policy import VerifyPolicy
 
 PROSPECTS = FrameShape(
@@ -56,6 +56,6 @@ def _rows(plan: Plan, policy: VerifyPolicy) -> Iterator[tuple[Any, ...]]:
     for day in policy.looks:
         confidence = policy.confidence_at(day)
         plans = [replace(plan, hold_back=share) for share in (_HOLD_BACKS if day == policy.looks[0] else ())]
-        cuts = [smallest_cut(one, day, confidence, WANTED) for one in (plan, *plans)]
-        padded = [*cuts, None, None][:3]
-        yield day, confidence, plan.per_week, plan.dispersion, *padded, power(plan, 0.5, day, confidence)
+        planned = [PlannedLook.of(one, day, confidence) for one in (plan, *plans)]
+        padded = [*(one.smallest_cut(WANTED) for one in planned), None, None][:3]
+        yield day, confidence, plan.per_week, plan.dispersion, *padded, planned[0].power(0.5)
