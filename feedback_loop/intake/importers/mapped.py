@@ -29,6 +29,7 @@ _USER_NAMES = """
 user_id userId user.id enduser.id author_user_id authorUserId ls_user_id user_name email user username
 """
 _USERS = frozenset(_USER_NAMES.split())
+_WITHOUT_TRACE = ("phoenix", "otel")  # their scores may name a step alone
 _TOOLS: Mapping[str, Any] = {"langfuse": langfuse, "langsmith": langsmith, "phoenix": phoenix, "otel": otel}
 
 
@@ -99,8 +100,8 @@ class Mapper:
             yield from self._say(source, replace(score, trace_id=self._trace_of.get(score.observation_id or "")))
 
     def _observe(self, source: str, one: Observation) -> Iterator[Mapped]:
-        for name in (one.observation_id, *one.aliases):
-            self._trace_of[name] = one.trace_id
+        if self.policy.tool in _WITHOUT_TRACE:
+            self._trace_of |= dict.fromkeys((one.observation_id, *one.aliases), one.trace_id)
         self._traces.setdefault(one.trace_id, []).append(one)
         self._traces.move_to_end(one.trace_id)
         self._source = source
