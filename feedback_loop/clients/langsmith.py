@@ -39,7 +39,12 @@ class LangSmithClient:
         self._errors = load_sdk("langsmith.utils", "langsmith")
         self._requests = load_sdk("requests", "langsmith")
         self._client = self._sdk.Client(
-            api_url=url, api_key=secret, auto_batch_tracing=False, timeout_ms=60_000, otel_enabled=False
+            api_url=url,
+            api_key=secret,
+            auto_batch_tracing=False,
+            timeout_ms=60_000,
+            tracing_mode="langsmith",
+            retry_config=load_sdk("urllib3", "langsmith").Retry(0),  # its default waits as long as it is told to
         )
         self._loop = asyncio.new_event_loop()  # the SDK queries runs only asynchronously
         self._name, self._sleep = project, sleep
@@ -144,8 +149,6 @@ class LangSmithClient:
             return request()
         except sdk.APIStatusError as error:
             raise status_error("LangSmith", error.status_code, error.message, error.response.headers) from error
-        except (known.LangSmithRateLimitError, known.LangSmithRequestTimeout, known.LangSmithAPIError) as error:
-            raise SourceUnavailable(f"LangSmith is too busy: {_short(error)}") from error
         except (known.LangSmithConnectionError, sdk.APIConnectionError, self._requests.ConnectionError) as error:
             raise SourceUnavailable(f"LangSmith cannot be reached: {_short(error)}") from error
         except self._requests.Timeout as error:
@@ -156,12 +159,13 @@ class LangSmithClient:
             raise self._by_response(error) from error
 
     def _by_response(self, error: Exception) -> Exception:
-        """Errors that the SDK has no class for hold the answer as their cause, or only in their text."""
-        cause: BaseException | None = error.__context__
-        response = getattr(cause, "response", None)
-        status = getattr(response, "status_code", None)
-        if isinstance(status, int):
-            return status_error("LangSmith", status, _short(error), getattr(response, "headers", None))
+        """The SDK's errors hold the answer that they are about as their cause."""
+        cause: BaseException | None = error
+        while cause is not None:
+            response = getattr(cause, "response", None)
+            if response is not None:
+                return status_error("LangSmith", response.status_code, _short(error), response.headers)
+            cause = cause.__cause__ or cause.__context__
         return SourceRefused(f"LangSmith refuses: {_short(error)}")
 
 
