@@ -7,6 +7,7 @@ Observations of a trace come in any order and file. They are held until all was 
 longest without a new one when more than `max_open` are held: those are closed early, which bounds memory.
 """
 
+import json
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ _USER_NAMES = """
 user_id userId user.id enduser.id author_user_id authorUserId ls_user_id user_name email user username
 """
 _USERS = frozenset(_USER_NAMES.split())
+_TOO_DEEP = "lists or objects are nested too deeply"
 _WITHOUT_TRACE = ("phoenix", "otel")  # their scores may name a step alone
 _TOOLS: Mapping[str, Any] = {"langfuse": langfuse, "langsmith": langsmith, "phoenix": phoenix, "otel": otel}
 
@@ -86,6 +88,8 @@ class Mapper:
                 self.n_left_out[str(why)] += 1
             except Rejection as rejection:
                 yield self._refuse(source, number, part, str(rejection))
+            except RecursionError:
+                yield self._refuse(source, number, {"id": pick(part, "id", *_IDS)}, _TOO_DEEP)
             else:
                 yield from (
                     self._observe(source, found) if isinstance(found, Observation) else self._score(source, found)
@@ -118,8 +122,9 @@ class Mapper:
             record = merge_trace(observations, self.policy)
         except NotTaken as why:
             self.n_left_out[str(why)] += 1
-        except Rejection as rejection:
-            yield self._refuse(self._source, self._place(root), {"type": "interaction", "id": trace_id}, str(rejection))
+        except (Rejection, RecursionError) as error:
+            reason = _TOO_DEEP if isinstance(error, RecursionError) else str(error)
+            yield self._refuse(self._source, self._place(root), {"type": "interaction", "id": trace_id}, reason)
         else:
             yield make_line(self._source, self._place(root), record)
 
@@ -160,8 +165,15 @@ class Mapper:
 
 def make_line(source: str, number: int, record: Mapping[str, Any]) -> Line:
     """A record as a line of the import format."""
-    data = msgspec.json.encode(record, enc_hook=str)
+    try:
+        data = msgspec.json.encode(record, enc_hook=str)
+    except (UnicodeEncodeError, OverflowError):  # half a surrogate pair, a huge number: the contract says so
+        data = json.dumps(record, default=str).encode()
     return Line(source, number, data, len(data))
+
+
+def _hashed(user: Any, key: bytes) -> str:
+    return hash_user(str(user).encode("utf-8", "replace").decode(), key)
 
 
 def _without_users(value: Any, key: bytes, depth: int = 0) -> Any:
@@ -169,10 +181,10 @@ def _without_users(value: Any, key: bytes, depth: int = 0) -> Any:
     if depth > 20:
         return "..."
     if isinstance(value, Mapping):
-        if value.get("key") in _USERS and "value" in value:  # OTLP
-            return {"key": value["key"], "value": hash_user(str(value["value"]), key)}
+        if str(value.get("key")) in _USERS and "value" in value:  # OTLP
+            return {"key": value["key"], "value": _hashed(value["value"], key)}
         return {
-            str(name): hash_user(str(item), key)
+            str(name): _hashed(item, key)
             if str(name).removeprefix("attributes.") in _USERS and item
             else _without_users(item, key, depth + 1)
             for name, item in value.items()

@@ -222,13 +222,20 @@ def _key_of(row: dict[str, Any], policy: SourcePolicy) -> str | None:
     return next((str(row[column]) for column in columns if row.get(column) is not None), None)
 
 
+def _time_of(row: dict[str, Any], policy: SourcePolicy) -> int:
+    """What stands for the number of a row: its time in Unix milliseconds, the same whenever it is read; 0 for none."""
+    columns = (mapping.fields.get("occurred_at", "") for mapping in policy.records)
+    found = next((row[column] for column in columns if isinstance(row.get(column), datetime)), None)
+    return 0 if found is None else int(found.timestamp() * 1000)
+
+
 def _of_slice(
     reader: Reader, policy: SourcePolicy, window: Window, overlap: timedelta, hash_key: bytes, left_out: Counter[str]
 ) -> Iterator[Mapped]:
     source = f"{policy.tool}:{policy.name}"
     if reader.rows is not None:
-        for number, row in enumerate(reader.rows(Window(window.start - overlap, window.end)), start=1):
-            yield from _of_row(source, number, row, policy, left_out)
+        for row in reader.rows(Window(window.start - overlap, window.end)):
+            yield from _of_row(source, _time_of(row, policy), row, policy, left_out)
         return
     settle = timedelta(minutes=policy.settle_minutes)
     first = window.start - settle

@@ -198,7 +198,13 @@ def _phoenix(stub: Stub) -> list[tuple[str, str, Callable[..., Any]]]:
     def create(_: Request, body: Any) -> Any:
         for one in body["data"]:
             at = "2026-01-20T00:00:00+00:00"
-            about = {"id": f"a{len(stub.written)}", "created_at": at, "updated_at": at, "source": "API", "user_id": None}
+            about = {
+                "id": f"a{len(stub.written)}",
+                "created_at": at,
+                "updated_at": at,
+                "source": "API",
+                "user_id": None,
+            }
             stub.written[f"{one['span_id']}/{one['name']}/{one['identifier']}"] = about | one
         return {"data": [{"id": one["identifier"]} for one in body["data"]]}
 
