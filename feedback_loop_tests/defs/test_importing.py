@@ -64,7 +64,7 @@ def test_the_asset_imports_and_says_how_many(engine: Engine, tmp_path: Path, mon
         said = {name: value.value for name, value in event.materialization.metadata.items()}
         assert said["dagster/partition_row_count"] == 8
         assert (said["interaction_new"], said["feedback_new"], said["rejected"]) == (3, 2, 1)
-        assert "score 'tone' has only the label 'warm'" in said["rejected_because"]
+        assert "score 'tone' has only the label 'warm'" in str(said["rejected_because"])
         assert job_of(definitions, engine, "write_back_langfuse_prod").success
     kept = rows(engine, "select source, record_key, reason from feedback_loop.rejected_records")
     assert [(one["source"], one["record_key"]) for one in kept] == [("langfuse:langfuse-prod", "odd")]

@@ -195,7 +195,7 @@ def phoenix_spans() -> list[dict[str, Any]]:
             context = SpanContext(trace_id=call.trace_id, span_id=span)
             row: Any = Span(
                 name=kind.lower(), context=context, span_kind=kind, start_time=at.isoformat(),
-                attributes=attributes | {SpanAttributes.OPENINFERENCE_SPAN_KIND: kind}, **shared,  # type: ignore[typeddict-item]
+                attributes=attributes | {SpanAttributes.OPENINFERENCE_SPAN_KIND: kind}, **shared,
             )  # fmt: skip
             made.append(dict(row) | ({"parent_id": call.root_id} if kind == "LLM" else {}))
     return made

@@ -1,5 +1,6 @@
 """What cannot be mapped is kept with its own id and reason, without whose it is; the rest goes on."""
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
+from feedback_loop.clients.sources import open_client
 from feedback_loop.errors import ConfigurationError, InputError
 from feedback_loop.intake.importers import files
 from feedback_loop.intake.importers.mapped import Mapper, Refused
@@ -135,24 +137,19 @@ def test_files_that_cannot_be_read_do_not_stop_the_others(engine: Engine, tmp_pa
         run(engine, "langfuse", tmp_path / "missing.jsonl")
 
 
-def test_parquet_without_pyarrow_names_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def missing(name: str) -> None:
-        raise ImportError(name)
+def missing(name: str) -> None:
+    raise ImportError(name)
 
-    monkeypatch.setattr(files.importlib, "import_module", missing)
+
+def test_parquet_without_pyarrow_names_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(importlib, "import_module", missing)
     (tmp_path / "a.parquet").write_bytes(b"PAR1....")
     with pytest.raises(ConfigurationError, match=r"pip install 'feedback-loop\[parquet\]'"):
         list(files.read_file(tmp_path / "a.parquet"))
 
 
 def test_a_missing_sdk_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    from feedback_loop.clients import source_calls
-    from feedback_loop.clients.sources import open_client
-
-    def missing(name: str) -> None:
-        raise ImportError(name)
-
-    monkeypatch.setattr(source_calls.importlib, "import_module", missing)
+    monkeypatch.setattr(importlib, "import_module", missing)
     for tool, extra in (("langfuse", "langfuse"), ("langsmith", "langsmith"), ("phoenix", "phoenix")):
         with (
             pytest.raises(ConfigurationError, match=rf"pip install 'feedback-loop\[{extra}\]'"),
