@@ -10,6 +10,7 @@
     |   |-- RequestRefused        a model's API refuses one request as it is
     |   |-- AskingStopped         a model's API refuses every further request of this run
     |   |-- SourceRefused         a tool that is imported from refuses what is asked: credentials, project, query
+    |   |   `-- SourceLocked      it does not accept the credentials
     |   |-- TicketRefused         a tracker refuses one ticket or comment as it is
     |   `-- TrackerRefused        a tracker refuses everything: credentials, captcha
     `-- TransientError            the same call may succeed later; Dagster retries it
@@ -79,6 +80,10 @@ class ReplyLost(TransientError):  # noqa: N818
 
 class SourceRefused(PermanentError):  # noqa: N818
     """A tool that is imported from, or written back to, refuses what is asked: credentials, project, query, value."""
+
+
+class SourceLocked(SourceRefused):
+    """A tool that is imported from, or written back to, does not accept the credentials: nothing else will pass."""
 
 
 class SourceUnavailable(TransientError):  # noqa: N818

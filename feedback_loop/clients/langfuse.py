@@ -7,7 +7,7 @@ Belongs here: requests, pages and the SDK's errors as ours. Does not belong here
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from feedback_loop.clients.source_calls import Sleep, call, load_sdk, status_error
+from feedback_loop.clients.source_calls import Outcome, Sleep, call, load_sdk, status_error, write_batches
 from feedback_loop.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from feedback_loop.records import SourceScore, Window
 
@@ -77,17 +77,13 @@ class LangfuseClient:
             )
         )
 
-    def write(self, scores: Sequence[SourceScore]) -> Iterator[list[SourceScore]]:
-        """Write scores; gives back each batch that is accepted. An id that is there already is replaced.
+    def write(self, scores: Sequence[SourceScore]) -> Iterator[Outcome]:
+        """Write scores; what is there already under an id is replaced.
 
         Raises:
-            SourceRefused: a score is refused; the batches before it were accepted.
-            SourceUnavailable: as `call`.
+            SourceLocked, SourceUnavailable: as `write_batches`.
         """
-        for start in range(0, len(scores), _WRITTEN):
-            batch = list(scores[start : start + _WRITTEN])
-            self._create(batch)
-            yield batch
+        return write_batches(scores, _WRITTEN, self._create)
 
     def close(self) -> None:
         """End the connections."""

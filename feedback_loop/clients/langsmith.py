@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from feedback_loop.clients.source_calls import Sleep, call, load_sdk, status_error
+from feedback_loop.clients.source_calls import Outcome, Sleep, call, load_sdk, status_error, write_batches
 from feedback_loop.errors import SourceRefused, SourceUnavailable
 from feedback_loop.records import SourceScore, Window
 
@@ -103,16 +103,14 @@ class LangSmithClient:
         )
         return [one.model_dump() for one in found]
 
-    def write(self, scores: Sequence[SourceScore]) -> Iterator[list[SourceScore]]:
-        """Write feedback on root runs; gives back each that is accepted. An id that is there already is replaced.
+    def write(self, scores: Sequence[SourceScore]) -> Iterator[Outcome]:
+        """Write feedback on root runs; what is there already under an id is replaced.
 
         Raises:
-            SourceRefused, SourceUnavailable: as `call`; what was given back was accepted.
+            SourceLocked, SourceUnavailable: as `write_batches`.
         """
         project = self._project_id()
-        for one in scores:
-            self._ask(lambda one=one: self._create(one, project))  # type: ignore[misc]
-            yield [one]
+        return write_batches(scores, 1, lambda one: self._ask(lambda: self._create(one[0], project)))
 
     def _create(self, one: SourceScore, project: str) -> None:
         self._client.create_feedback(  # without a trace id it is sent now, not in the background

@@ -5,10 +5,10 @@ Belongs here: requests, pages and the client's errors as ours. Does not belong h
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 
-from feedback_loop.clients.source_calls import Sleep, call, load_sdk, status_error
+from feedback_loop.clients.source_calls import Outcome, Sleep, call, load_sdk, status_error, write_batches
 from feedback_loop.errors import SourceUnavailable
 from feedback_loop.records import SourceScore, Window
 
@@ -44,8 +44,10 @@ class PhoenixClient:
         Raises:
             SourceRefused, SourceUnavailable: as `call`.
         """
-        spans = self._ask(lambda: self._spans(window.start, window.end))
-        if len(spans) < _MOST or window.end - window.start <= _SHORTEST:
+        limit = _MOST
+        while len(spans := self._spans(window, limit)) == limit and window.end - window.start <= _SHORTEST:
+            limit *= 2
+        if len(spans) < limit:
             yield from (dict(span) for span in spans)
             return
         middle = window.start + (window.end - window.start) / 2
@@ -66,26 +68,21 @@ class PhoenixClient:
                 batch = {}
         yield from self._annotations(batch)
 
-    def write(self, scores: Sequence[SourceScore]) -> Iterator[list[SourceScore]]:
-        """Annotate root spans; gives back each batch that is accepted. The same name and identifier is replaced.
+    def write(self, scores: Sequence[SourceScore]) -> Iterator[Outcome]:
+        """Annotate root spans; what is there already under a name and identifier is replaced.
 
         Raises:
-            SourceRefused, SourceUnavailable: as `call`; what was given back was accepted.
+            SourceLocked, SourceUnavailable: as `write_batches`.
         """
-        for start in range(0, len(scores), _WRITTEN):
-            batch = list(scores[start : start + _WRITTEN])
-            annotations = [_annotation(one) for one in batch]
-            self._ask(lambda data=annotations: self._log(data))  # type: ignore[misc]
-            yield batch
+        return write_batches(scores, _WRITTEN, self._log)
 
     def close(self) -> None:
         """End the connections."""
         self._client._client.close()
 
-    def _spans(self, start: datetime, end: datetime) -> list[Any]:
-        found: list[Any] = self._client.spans.get_spans(
-            project_identifier=self._project, start_time=start, end_time=end, limit=_MOST, timeout=_TIMEOUT
-        )
+    def _spans(self, window: Window, limit: int) -> list[Any]:
+        asked = {"project_identifier": self._project, "start_time": window.start, "end_time": window.end}
+        found: list[Any] = self._ask(lambda: self._client.spans.get_spans(**asked, limit=limit, timeout=_TIMEOUT))
         return found
 
     def _annotations(self, trace_of: dict[str, str]) -> Iterator[dict[str, Any]]:
@@ -99,8 +96,9 @@ class PhoenixClient:
         for one in found:
             yield {**one, "trace_id": trace_of.get(one["span_id"])}
 
-    def _log(self, annotations: list[dict[str, Any]]) -> None:
-        self._client.spans.log_span_annotations(span_annotations=annotations, sync=True)
+    def _log(self, scores: Sequence[SourceScore]) -> None:
+        annotations = [_annotation(one) for one in scores]
+        self._ask(lambda: self._client.spans.log_span_annotations(span_annotations=annotations, sync=True))
 
     def _ask(self, request: Callable[[], _T]) -> _T:
         return call(lambda: self._translated(request), self._sleep)

@@ -5,11 +5,12 @@ belong here: any of them.
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from feedback_loop.errors import ConfigurationError, SourceRefused, SourceUnavailable
+from feedback_loop.errors import ConfigurationError, SourceLocked, SourceRefused, SourceUnavailable
+from feedback_loop.records import SourceScore
 
 ATTEMPTS = 5
 MAX_WAIT = 60.0  # seconds before one call, whatever the tool asks for
@@ -18,6 +19,8 @@ _UNKNOWN = (401, 403)
 _T = TypeVar("_T")
 
 Sleep = Callable[[float], None]
+Outcome = tuple[list[SourceScore], str | None]
+"""(scores, why the tool refuses them; None: it holds them)."""
 
 
 def load_sdk(module: str, extra: str) -> Any:
@@ -53,6 +56,40 @@ def call(request: Callable[[], _T], sleep: Sleep) -> _T:
     return request()
 
 
+def write_batches(
+    scores: Sequence[SourceScore], size: int, send: Callable[[Sequence[SourceScore]], object]
+) -> Iterator[Outcome]:
+    """Write scores in batches; of a batch that is refused each by itself, so that the others are written.
+
+    Args:
+        scores: with ids, by which writing again replaces.
+        size: of a batch.
+        send: writes some; raises `SourceRefused` where one of them is refused.
+
+    Raises:
+        SourceLocked: the tool does not accept the credentials; what was given back is settled.
+        SourceUnavailable: it is too busy or out of reach; likewise.
+    """
+    for start in range(0, len(scores), size):
+        batch = list(scores[start : start + size])
+        problem = _refusal(send, batch)
+        if problem is None or len(batch) == 1:
+            yield batch, problem
+        else:
+            for one in batch:
+                yield [one], _refusal(send, [one])
+
+
+def _refusal(send: Callable[[Sequence[SourceScore]], object], scores: Sequence[SourceScore]) -> str | None:
+    try:
+        send(scores)
+    except SourceLocked:
+        raise
+    except SourceRefused as error:
+        return str(error)
+    return None
+
+
 def status_error(
     tool: str, status: int, message: object, headers: Mapping[str, str] | None = None
 ) -> SourceRefused | SourceUnavailable:
@@ -68,7 +105,7 @@ def status_error(
     if status in _BUSY or status >= 500:
         return SourceUnavailable(f"{tool} answers {status}: {said}", _retry_after(headers or {}))
     if status in _UNKNOWN:
-        return SourceRefused(f"{tool} does not accept the credentials ({status}): {said}")
+        return SourceLocked(f"{tool} does not accept the credentials ({status}): {said}")
     return SourceRefused(f"{tool} refuses ({status}): {said}")
 
 

@@ -18,7 +18,7 @@ from feedback_loop.defs.resources import Database
 from feedback_loop.environment import read_environment
 from feedback_loop.intake.identity import load_hash_key
 from feedback_loop.intake.importers.opening import open_reader, open_source, write_back
-from feedback_loop.intake.importers.policy import SourcePolicy
+from feedback_loop.intake.importers.policy import API_TOOLS, SourcePolicy
 from feedback_loop.intake.importers.running import SourceSummary, import_source
 from feedback_loop.store import tables
 
@@ -39,6 +39,8 @@ def build_sources(policies: Sequence[SourcePolicy]) -> SourceDefinitions:
     """What Dagster runs for the sources of the settings."""
     made = SourceDefinitions()
     for policy in policies:
+        if policy.tool not in API_TOOLS:  # export files of these are named on the command line
+            continue
         _add(made, _importing(policy), f"import_{policy.asset_name}", policy.schedule)
         if policy.write_back:
             _add(made, _writing(policy), f"write_back_{policy.asset_name}", WRITE_BACK_CRON)
@@ -97,7 +99,10 @@ def _writing(policy: SourcePolicy) -> dg.AssetsDefinition:
         with as_dagster_failure(), open_source(policy, read_environment(), time.sleep) as client:
             written = write_back(database.transaction, client, policy.name)
         numbers = {"patterns": written.n_patterns, "verdicts": written.n_verdicts}
-        return dg.MaterializeResult(metadata=metadata.rows(sum(numbers.values()), **numbers))
+        return dg.MaterializeResult(
+            metadata=metadata.rows(sum(numbers.values()), refused=written.refused.total(), **numbers)
+            | {"refused_because": metadata.listing([f"{n:,} x {why}" for why, n in written.refused.most_common(20)])}
+        )
 
     return written_back
 

@@ -25,7 +25,7 @@ from feedback_loop.store.installation import check_hash_key
 BATCH_ROWS = 20_000
 BATCH_BYTES = 16 << 20  # of lines; what bounds memory when records are large
 N_EXAMPLES = 20
-_MANY = 1_000  # new rows that make the planner's picture of a table wrong
+MANY_NEW = 1_000  # new rows that make the planner's picture of a table wrong
 _UNREAD = "unreadable"
 
 
@@ -154,7 +154,7 @@ def import_paths(
             if pending is not None:
                 pending.result()
             summary.n_parked_feedback = facts.count_parked(conn)
-            if summary.n_new.total() >= _MANY:
+            if summary.n_new.total() >= MANY_NEW:
                 facts.refresh_statistics(conn)
             conn.commit()
     except DatabaseUnavailable as error:

@@ -84,15 +84,22 @@ def plan_scores(conn: Connection, source: str) -> list[SourceScore]:
     ]
 
 
-def mark_written(conn: Connection, source: str, scores: Sequence[SourceScore]) -> None:
-    """Note that scores were written, so that they are planned again only when they change."""
+def mark_written(conn: Connection, source: str, scores: Sequence[SourceScore], problem: str | None = None) -> None:
+    """Note that scores were written, so that they are planned again only when they change.
+
+    Args:
+        conn: in a transaction.
+        source: its name.
+        scores: settled.
+        problem: why the tool refuses them; None: it holds them.
+    """
     if not scores:
         return
     rows = [
-        {"source": source}
+        {"source": source, "problem": problem}
         | {name: getattr(one, name) for name in ("score_id", "interaction_id", "name", "value", "comment")}
         for one in scores
     ]
     statement = insert(written_scores)
-    new = {name: statement.excluded[name] for name in ("value", "comment")} | {"written_at": sa.func.now()}
+    new = {name: statement.excluded[name] for name in ("value", "comment", "problem")} | {"written_at": sa.func.now()}
     conn.execute(statement.on_conflict_do_update(index_elements=["source", "score_id"], set_=new), rows)

@@ -52,6 +52,7 @@ def test_a_source_has_assets_jobs_and_schedules() -> None:
         ("write_back_lf_eu_schedule", "30 6 * * *", dg.DefaultScheduleStatus.RUNNING),
     ]
     assert len(build_sources([SourcePolicy(name="a", tool="langfuse")]).assets) == 1
+    assert build_sources([SourcePolicy(name="files", tool="otel")]).assets == []
 
 
 def test_the_asset_imports_and_says_how_many(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,10 @@ Belongs here: putting policy, secret and client together; writing back. Does not
 what is written (`store/sources.py`).
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -28,10 +29,12 @@ class Written:
 
     Attributes:
         n_patterns, n_verdicts: scores accepted by the tool.
+        refused: scores that it refuses, by reason; asked again only when they change.
     """
 
     n_patterns: int
     n_verdicts: int
+    refused: Counter[str] = field(default_factory=Counter)
 
 
 @contextmanager
@@ -69,7 +72,7 @@ def open_source(policy: SourcePolicy, environment: Environment, sleep: Sleep) ->
 
 
 def write_back(begin: Begin, client: SourceClient, source: str) -> Written:
-    """Write to a source what it does not say yet: planned, then applied, each accepted batch noted at once.
+    """Write to a source what it does not say yet: planned, then applied, each batch noted as soon as it is settled.
 
     Args:
         begin: a transaction.
@@ -77,15 +80,18 @@ def write_back(begin: Begin, client: SourceClient, source: str) -> Written:
         source: its name.
 
     Raises:
-        SourceRefused: the tool refuses a score; what was accepted before is noted.
-        SourceUnavailable: it cannot be reached or is too busy; what was accepted before is noted.
+        SourceLocked: the tool does not accept the credentials; what was settled before is noted.
+        SourceUnavailable: it cannot be reached or is too busy; likewise.
     """
     with begin() as conn:
         planned = sources.plan_scores(conn, source)
-    written = {sources.PATTERN: 0, sources.VERDICT: 0}
-    for batch in client.write(planned):
+    written: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    for batch, problem in client.write(planned):
         with begin() as conn:
-            sources.mark_written(conn, source, batch)
-        for one in batch:
-            written[one.name] += 1
-    return Written(written[sources.PATTERN], written[sources.VERDICT])
+            sources.mark_written(conn, source, batch, problem)
+        if problem is None:
+            written.update(one.name for one in batch)
+        else:
+            refused[problem] += len(batch)
+    return Written(written[sources.PATTERN], written[sources.VERDICT], refused)

@@ -27,7 +27,7 @@ from feedback_loop.intake.importers.files import Broken, find_files, read_file
 from feedback_loop.intake.importers.mapped import Mapped, Mapper, Refused, make_line
 from feedback_loop.intake.importers.policy import SourcePolicy
 from feedback_loop.intake.importers.tables import map_row
-from feedback_loop.intake.importing import BATCH_BYTES, ImportSummary, Progress
+from feedback_loop.intake.importing import BATCH_BYTES, MANY_NEW, ImportSummary, Progress
 from feedback_loop.intake.reasons import Rejection
 from feedback_loop.intake.rejected import make_rejected
 from feedback_loop.intake.storing import Batch, store_batch
@@ -258,7 +258,7 @@ def _end(storing: _Storing, conn: Connection, summary: SourceSummary) -> None:
     storing.flush()
     with conn.begin():
         summary.n_parked_feedback = facts.count_parked(conn)
-        if summary.n_new:
+        if summary.n_new.total() >= MANY_NEW:
             facts.refresh_statistics(conn)
 
 

@@ -21,5 +21,6 @@ written_scores = sa.Table(
     column("name", Text),
     column("value", Text),
     column("comment", Text, null=True),
+    column("problem", Text, null=True),  # why the tool refuses it
     column("written_at", Timestamp, default="now()"),
 )

@@ -37,6 +37,7 @@ class Stub:
         observations, scores: records as its API names them.
         written: scores that were written, by id.
         requests: (method, path) so far.
+        refused: traces or spans that nothing may be written to.
         faults: answers given instead of the next ones.
     """
 
@@ -45,6 +46,7 @@ class Stub:
     scores: list[dict[str, Any]]
     written: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
     faults: list[Response] = field(default_factory=list)
     url: str = ""
 
@@ -128,6 +130,10 @@ def _langfuse(stub: Stub) -> list[tuple[str, str, Callable[..., Any]]]:
         return page(held, request)
 
     def create(_: Request, body: Any) -> Any:
+        wrong = [one for one in body if one["traceId"] in stub.refused]
+        if wrong:
+            counts = {"accepted": len(body) - len(wrong), "rejected": len(wrong)}
+            return JSONResponse(counts | {"errors": [{"message": "no such trace"}]}, 207)
         for one in body:
             assert one["dataType"] == "CATEGORICAL"
             now = one["timestamp"]
@@ -166,6 +172,8 @@ def _langsmith(stub: Stub) -> list[tuple[str, str, Callable[..., Any]]]:
 
     def create(_: Request, body: Any) -> Any:
         assert body["session_id"] == PROJECT
+        if body["run_id"].replace("-", "") in stub.refused:
+            return JSONResponse({"detail": "Run not found"}, 404)
         stub.written[body["id"]] = body | {"trace_id": body["run_id"]}
         return body
 
@@ -196,6 +204,8 @@ def _phoenix(stub: Stub) -> list[tuple[str, str, Callable[..., Any]]]:
         return {"data": data, "next_cursor": cursor}
 
     def create(_: Request, body: Any) -> Any:
+        if any(one["span_id"] in stub.refused for one in body["data"]):
+            return PlainTextResponse("Spans with IDs ... do not exist.", 404)
         for one in body["data"]:
             at = "2026-01-20T00:00:00+00:00"
             about = {

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 from starlette.responses import JSONResponse
 
+from feedback_loop.clients import phoenix
 from feedback_loop.clients.source_calls import status_error
 from feedback_loop.clients.sources import SourceClient
 from feedback_loop.environment import Environment
@@ -85,6 +86,15 @@ def test_every_page_is_read(engine: Engine, source: Source) -> None:
     source.run(engine)
     queries = [path for _, path in source.stub.requests if "observations" in path or "query" in path or "spans" in path]
     assert len(queries) >= len(source.stub.observations) / PAGE
+
+
+def test_many_spans_are_asked_for_by_halves(
+    engine: Engine, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phoenix, "_MOST", 1)  # two spans of a trace lie 200 ms apart: less than a window can be halved
+    with open_tool("phoenix", environment) as source:
+        assert not source.run(engine).has_rejected
+    check_rows(engine)
 
 
 def test_a_busy_tool_is_asked_again_after_the_time_that_it_names_capped(engine: Engine, source: Source) -> None:

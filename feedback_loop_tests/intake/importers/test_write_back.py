@@ -1,6 +1,7 @@
 """Patterns and verdicts written back: readable through the tool's own SDK, once, and never read back as feedback."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -8,14 +9,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
+from feedback_loop.clients.source_calls import Outcome
 from feedback_loop.clients.sources import SourceClient
 from feedback_loop.environment import Environment
-from feedback_loop.errors import SourceUnavailable
+from feedback_loop.errors import SourceLocked, SourceUnavailable
 from feedback_loop.intake.importers.opening import Written, write_back
 from feedback_loop.records import SourceScore
 from feedback_loop.store import sources, tables
 from feedback_loop_tests.intake.importers.calls import CALLS, START
 from feedback_loop_tests.intake.importers.stubs import Stub
+from feedback_loop_tests.intake.importers.test_same_rows import rows
 from feedback_loop_tests.intake.importers.test_sources import NOW, Source, open_tool
 
 WEEK = date(2026, 1, 5)
@@ -130,13 +133,36 @@ def test_what_was_written_is_never_read_as_feedback(engine: Engine, source: Sour
 
 def test_a_tool_that_breaks_off_gets_the_rest_next_time(engine: Engine, source: Source) -> None:
     class Breaking:
-        def write(self, scores: list[SourceScore]) -> Iterator[list[SourceScore]]:
-            yield [scores[0]]
+        def write(self, scores: list[SourceScore]) -> Iterator[Outcome]:
+            yield [scores[0]], None
             raise SourceUnavailable("gone")
 
     with pytest.raises(SourceUnavailable):
         write_back(engine.begin, Breaking(), source.policy.name)  # type: ignore[arg-type]
     assert run(engine, source) == Written(n_patterns=1, n_verdicts=0)
+
+
+def test_what_the_tool_refuses_is_noted_and_the_rest_is_written(engine: Engine, source: Source) -> None:
+    source.stub.refused = {CALLS[0].trace_id, CALLS[0].root_id}
+    written = run(engine, source)
+    assert (written.n_patterns, written.refused.total()) == (1, 1)
+    kept = rows(engine, "select interaction_id, problem from feedback_loop.written_scores order by interaction_id")
+    assert [(one["interaction_id"].replace("-", ""), bool(one["problem"])) for one in kept] == [
+        (CALLS[0].trace_id, True),
+        (CALLS[1].trace_id, False),
+    ]
+    assert run(engine, source) == Written(0, 0)  # not asked again every day
+    judge(engine, 14, "worse")
+    source.stub.refused = set()
+    assert run(engine, source) == Written(n_patterns=0, n_verdicts=2)
+
+
+def test_a_wrong_key_notes_nothing(engine: Engine, source: Source) -> None:
+    secrets = dict.fromkeys(source.environment.source_secrets, "pk:other")
+    source.environment = replace(source.environment, source_secrets=secrets)
+    with pytest.raises(SourceLocked):
+        run(engine, source)
+    assert rows(engine, "select 1 from feedback_loop.written_scores") == []
 
 
 def test_the_stub_holds_one_score_per_trace_and_name(engine: Engine, source: Source) -> None:
