@@ -7,6 +7,7 @@ Durations are computed from times: `latency` of exports set up before April 2026
 seconds, and a row does not say which.
 """
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -33,7 +34,7 @@ def read(raw: Mapping[str, Any], number: int) -> Observation | Score:
         NotTaken: it is about a session or an experiment.
         Rejection: it is none of these, or a field is wrong.
     """
-    row = {_UPPER.sub(r"_\1", name).lower(): value for name, value in raw.items()}
+    row = {_snake(name): value for name, value in raw.items()}
     if "type" in row and "start_time" in row:
         return _observation(row, number)
     if "data_type" in row or ("name" in row and ("value" in row or "string_value" in row)):
@@ -41,6 +42,11 @@ def read(raw: Mapping[str, Any], number: int) -> Observation | Score:
     if "timestamp" in row and "id" in row:
         return _trace(row, number)
     raise Rejection("neither an observation (`type`, `start_time`) nor a score (`data_type`) of Langfuse")
+
+
+@functools.lru_cache(1024)
+def _snake(name: str) -> str:
+    return _UPPER.sub(r"_\1", name).lower()
 
 
 def _observation(row: Mapping[str, Any], number: int) -> Observation:
