@@ -24,6 +24,7 @@ from feedback_loop.audit_cli import audit
 from feedback_loop.decisions_cli import application_option, as_json_option, patterns, print_listing
 from feedback_loop.environment import read_environment
 from feedback_loop.errors import FeedbackLoopError, TransientError
+from feedback_loop.importers_cli import import_records
 from feedback_loop.tickets_cli import tickets
 
 EXIT_PERMANENT, EXIT_TRANSIENT = 1, 75
@@ -162,26 +163,7 @@ def simulate(out: Path, seed: int, weeks: int, sessions: int) -> None:
     )
 
 
-@cli.command("import")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--max-line-mb", default=4, show_default=True, type=click.IntRange(1, 64), help="Reject longer lines.")
-def import_files(paths: tuple[str, ...], max_line_mb: int) -> None:
-    """Import interactions, feedback, evaluations and deployments from JSON Lines (.jsonl, .jsonl.gz, - for stdin).
-
-    Importing again adds nothing. Bad lines are kept in rejected_records, the rest goes on, and the exit status is 1.
-    """
-    from feedback_loop import terminal
-    from feedback_loop.intake.identity import load_hash_key
-    from feedback_loop.intake.importing import import_paths
-    from feedback_loop.store.engine import open_database
-
-    environment, progress = read_environment(), terminal.console(to_stderr=True)
-    with open_database(environment) as engine, terminal.import_progress(progress) as show:
-        key = load_hash_key(environment)
-        summary = import_paths(engine, paths, hash_key=key, on_progress=show, max_line_bytes=max_line_mb << 20)
-    terminal.print_import(terminal.console(), summary)
-    if summary.has_rejected:
-        sys.exit(EXIT_PERMANENT)
+cli.add_command(import_records)
 
 
 @cli.command()

@@ -21,6 +21,7 @@ from feedback_loop.describe import DescribePolicy
 from feedback_loop.environment import Environment
 from feedback_loop.errors import ConfigurationError
 from feedback_loop.extract import ExtractPolicy
+from feedback_loop.intake.importers.policy import SourcePolicy
 from feedback_loop.llm import AnalystPolicy
 from feedback_loop.route import ROUTES, RoutePolicy, RouteTarget, UpdatePolicy
 from feedback_loop.segments import SegmentPolicy
@@ -36,6 +37,7 @@ class Settings(pydantic.BaseModel):
         dagster_url: of the Dagster UI, as people open it; tickets link to it.
         alert_webhook: where failed runs and silent weeks are posted to; None: they are only logged.
         late_facts_weeks: how many weeks back late facts are looked for.
+        sources: tools that are imported from, each by its own schedule.
         max_unassigned_share: of a week's events that say something; a check warns where more are in no pattern.
     """
 
@@ -47,6 +49,7 @@ class Settings(pydantic.BaseModel):
     alert_webhook: str | None = None
     late_facts_weeks: int = pydantic.Field(default=8, ge=1)
     max_unassigned_share: float = pydantic.Field(default=0.6, ge=0, le=1)
+    sources: tuple[SourcePolicy, ...] = ()
     extract: ExtractPolicy = ExtractPolicy()
     embedding: EmbeddingPolicy = EmbeddingPolicy()
     describe: DescribePolicy = DescribePolicy()
@@ -66,6 +69,14 @@ class Settings(pydantic.BaseModel):
         if self.guards.audit_by == "analyst" and self.analyst.analyst == "offline":
             raise ValueError("guards.audit_by analyst needs analyst.analyst claude, which is offline")
         return self
+
+    @pydantic.field_validator("sources")
+    @classmethod
+    def _have_names_of_their_own(cls, sources: tuple[SourcePolicy, ...]) -> tuple[SourcePolicy, ...]:
+        names = [source.name for source in sources]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two sources are called {', '.join(twice)}")
+        return sources
 
     @property
     def asset_url(self) -> str | None:

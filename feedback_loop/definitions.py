@@ -11,6 +11,7 @@ import dagster as dg
 from feedback_loop.config import load_settings
 from feedback_loop.defs.assets import FACTS, WEEKLY_ASSETS
 from feedback_loop.defs.checks import DAILY_CHECKS, WATCH_CHECKS, WEEKLY_CHECKS
+from feedback_loop.defs.importing import build_sources
 from feedback_loop.defs.resources import Alerts, AnalystResource, Database, EmbedderResource, TrackerResource
 from feedback_loop.defs.schedules import JOBS, SCHEDULES, SENSORS
 from feedback_loop.defs.verification import DAILY_ASSETS, MONTHLY_ASSETS
@@ -33,13 +34,14 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
         "alerts": Alerts(webhook=settings.alert_webhook),
     }
     owners = list(settings.owners)
-    every = [*WEEKLY_ASSETS, *DAILY_ASSETS, *MONTHLY_ASSETS]
+    sources = build_sources(settings.sources)
+    every = [*sources.assets, *WEEKLY_ASSETS, *DAILY_ASSETS, *MONTHLY_ASSETS]
     assets = dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=owners), every)
     return dg.Definitions(
         assets=[*FACTS, *assets],
         asset_checks=[*WEEKLY_CHECKS, *DAILY_CHECKS, *WATCH_CHECKS],
-        jobs=JOBS,
-        schedules=SCHEDULES,
+        jobs=[*JOBS, *sources.jobs],
+        schedules=[*SCHEDULES, *sources.schedules],
         sensors=SENSORS,
         resources=resources | dict(resource_overrides or {}),
     )

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_SOURCE = "FEEDBACK_LOOP_SOURCE_"
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -26,6 +28,8 @@ class Environment:
         anthropic_base_url: root of the Anthropic API (`ANTHROPIC_BASE_URL`); None means Anthropic's own.
         jira_email: account of the Jira Cloud token (`FEEDBACK_LOOP_JIRA_EMAIL`); None for Data Center.
         jira_token: secret (`FEEDBACK_LOOP_JIRA_TOKEN`): API token (Cloud) or personal access token (Data Center).
+        source_secrets: of the sources that are imported from (`FEEDBACK_LOOP_SOURCE_<NAME>`), by the name as it stands
+            there (`LANGFUSE_PROD` for the source `langfuse-prod`).
     """
 
     home: Path
@@ -37,6 +41,7 @@ class Environment:
     anthropic_base_url: str | None = None
     jira_email: str | None = None
     jira_token: str | None = field(default=None, repr=False)
+    source_secrets: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     @property
     def postgres_dir(self) -> Path:
@@ -52,6 +57,11 @@ class Environment:
     def tickets_dir(self) -> Path:
         """Where the local tracker writes its Markdown files."""
         return self.home / "tickets"
+
+    def source_secret(self, source: str) -> tuple[str, str | None]:
+        """(the variable that holds the secret of a source, the secret)."""
+        name = source.upper().replace("-", "_")
+        return _SOURCE + name, self.source_secrets.get(name)
 
     @property
     def waiting_dir(self) -> Path:
@@ -80,6 +90,7 @@ def read_environment(environ: Mapping[str, str] | None = None, cwd: Path | None 
         anthropic_base_url=env.get("ANTHROPIC_BASE_URL") or None,
         jira_email=env.get("FEEDBACK_LOOP_JIRA_EMAIL") or None,
         jira_token=env.get("FEEDBACK_LOOP_JIRA_TOKEN") or None,
+        source_secrets={name.removeprefix(_SOURCE): v for name, v in env.items() if name.startswith(_SOURCE) and v},
     )
 
 

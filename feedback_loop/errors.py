@@ -9,11 +9,14 @@
     |   |-- BudgetExceeded        the money for models does not reach
     |   |-- RequestRefused        a model's API refuses one request as it is
     |   |-- AskingStopped         a model's API refuses every further request of this run
+    |   |-- SourceRefused         a tool that is imported from refuses what is asked: credentials, project, query
+    |   |   `-- SourceLocked      it does not accept the credentials
     |   |-- TicketRefused         a tracker refuses one ticket or comment as it is
     |   `-- TrackerRefused        a tracker refuses everything: credentials, captcha
     `-- TransientError            the same call may succeed later; Dagster retries it
         |-- DatabaseUnavailable   the database cannot be reached
         |-- ModelUnavailable      a model's API cannot be reached or is too busy; nothing was paid
+        |-- SourceUnavailable     a tool that is imported from cannot be reached or is too busy
         |-- ReplyLost             a model may have answered, and been paid, but no reply arrived
         |-- TrackerUnavailable    a tracker cannot be reached or is too busy; nothing was written
         `-- OutcomeUnknown        a tracker may have written what was asked, but did not say so
@@ -73,6 +76,26 @@ class ModelUnavailable(TransientError):  # noqa: N818
 
 class ReplyLost(TransientError):  # noqa: N818
     """A request arrived, or may have, but no readable reply came back. It may be paid: never sent again by itself."""
+
+
+class SourceRefused(PermanentError):  # noqa: N818
+    """A tool that is imported from, or written back to, refuses what is asked: credentials, project, query, value."""
+
+
+class SourceLocked(SourceRefused):
+    """A tool that is imported from, or written back to, does not accept the credentials: nothing else will pass."""
+
+
+class SourceUnavailable(TransientError):  # noqa: N818
+    """A tool that is imported from, or written back to, cannot be reached or is too busy.
+
+    Attributes:
+        retry_after: seconds that it asks to wait; None where it says nothing.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class TicketRefused(PermanentError):  # noqa: N818

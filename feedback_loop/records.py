@@ -342,3 +342,26 @@ DESCRIPTIONS = FrameShape(
 
 PLACEMENTS = FrameShape("placements", {"interaction_id": "str", "pattern_id": "str", "similarity": "float64"})
 MEMBERSHIPS = FrameShape("memberships", {**PLACEMENTS.columns, "is_inferred": "bool"})
+
+
+@dataclass(frozen=True)
+class SourceScore:
+    """What is written back to the tool that an interaction came from: a category, on its trace.
+
+    Attributes:
+        score_id: a UUID, the same whenever the same is said of the same interaction; writing it again replaces it.
+        interaction_id: the tool's id of the trace.
+        root_id: the tool's id of its outermost step.
+        name: what is said: the pattern, or the verdict on its fix.
+        value: pattern id or verdict.
+        comment: the pattern's name, or the verdict's reason; plain text.
+        occurred_at: of the interaction.
+    """
+
+    score_id: str
+    interaction_id: str
+    root_id: str
+    name: str
+    value: str
+    comment: str | None
+    occurred_at: datetime

@@ -19,6 +19,8 @@ from feedback_loop.config import load_settings
 from feedback_loop.environment import Environment
 from feedback_loop.errors import ConfigurationError, DatabaseUnavailable, FeedbackLoopError, SchemaError
 from feedback_loop.intake.identity import load_hash_key
+from feedback_loop.intake.importers.opening import open_reader
+from feedback_loop.intake.importers.policy import API_TOOLS
 from feedback_loop.store import schema
 from feedback_loop.store.engine import connect, create_engine, dagster_url, describe, ensure_dagster_schema
 
@@ -44,6 +46,7 @@ def examine(environment: Environment) -> list[Check]:
         _check("disk", lambda: _disk(environment)),
         _check("analyst", lambda: _analyst(environment)),
         _check("tracker", lambda: _tracker(environment)),
+        _check("sources", lambda: _sources(environment)),
     ]
     try:
         with connect(environment) as engine:
@@ -113,6 +116,15 @@ def _tracker(environment: Environment) -> str:
         raise ConfigurationError("; ".join(finding.text for finding in found))
     notes = "".join(f"; note: {finding.text}" for finding in found)
     return f"Jira at {policy.jira.server}, project {policy.jira.project}{mode}{notes}"
+
+
+def _sources(environment: Environment) -> str:
+    """Whether every source has its secret and its SDK; no tool is asked."""
+    sources = [source for source in load_settings(environment).sources if source.tool in API_TOOLS]
+    for source in sources:
+        with open_reader(source, environment, time.sleep):
+            pass
+    return ", ".join(f"{source.name} ({source.tool})" for source in sources) or "none: nothing is imported by itself"
 
 
 def _now() -> datetime:

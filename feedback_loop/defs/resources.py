@@ -62,12 +62,17 @@ class Database(dg.ConfigurableResource):
         with as_dagster_failure(), self.transaction() as conn:
             yield conn
 
+    @property
+    def engine(self) -> Engine:
+        """The database, for what holds transactions of its own."""
+        if self._engine is None:
+            raise RuntimeError("the database resource is used outside of a run")
+        return self._engine
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One transaction, whose errors leave it as they are: for callers that decide about them."""
-        if self._engine is None:
-            raise RuntimeError("the database resource is used outside of a run")
-        with self._engine.begin() as conn:
+        with self.engine.begin() as conn:
             yield conn
 
 

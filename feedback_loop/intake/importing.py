@@ -9,7 +9,7 @@ one. Whatever breaks off can be run again: what was stored already counts as dup
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -19,12 +19,13 @@ from feedback_loop.errors import DatabaseUnavailable, InputError
 from feedback_loop.intake.reading import Source, find_sources
 from feedback_loop.intake.storing import KINDS, MAX_LINE_BYTES, Batch, store_batch
 from feedback_loop.store import facts
+from feedback_loop.store.facts import FactKind
 from feedback_loop.store.installation import check_hash_key
 
 BATCH_ROWS = 20_000
 BATCH_BYTES = 16 << 20  # of lines; what bounds memory when records are large
 N_EXAMPLES = 20
-_MANY = 1_000  # new rows that make the planner's picture of a table wrong
+MANY_NEW = 1_000  # new rows that make the planner's picture of a table wrong
 _UNREAD = "unreadable"
 
 
@@ -77,6 +78,17 @@ class ImportSummary:
     n_parked_feedback: int = 0
     seconds: float = 0.0
     examples: list[RejectedLine] = field(default_factory=list)
+
+    def count(self, batch: Batch, merged: Mapping[FactKind, facts.Merged]) -> None:
+        """Count a batch; only once it is committed."""
+        for kind, outcome in merged.items():
+            self.n_new[kind] += outcome.n_new
+            self.n_duplicate[kind] += outcome.n_duplicate
+        for row in batch.rejected:
+            self.n_rejected[row["record_type"] if row["record_type"] in KINDS else _UNREAD] += 1
+            self.reasons[row["reason"]] += 1
+            if len(self.examples) < N_EXAMPLES:
+                self.examples.append(RejectedLine(row["source"], row["line_number"], row["reason"]))
 
     @property
     def has_rejected(self) -> bool:
@@ -142,7 +154,7 @@ def import_paths(
             if pending is not None:
                 pending.result()
             summary.n_parked_feedback = facts.count_parked(conn)
-            if summary.n_new.total() >= _MANY:
+            if summary.n_new.total() >= MANY_NEW:
                 facts.refresh_statistics(conn)
             conn.commit()
     except DatabaseUnavailable as error:
@@ -186,14 +198,7 @@ def _store(
     """Store a batch in one transaction; count it only once it is committed."""
     with conn.begin():
         merged = store_batch(conn, batch, hash_key)
-    for kind, outcome in merged.items():
-        summary.n_new[kind] += outcome.n_new
-        summary.n_duplicate[kind] += outcome.n_duplicate
-    for row in batch.rejected:
-        summary.n_rejected[row["record_type"] if row["record_type"] in KINDS else _UNREAD] += 1
-        summary.reasons[row["reason"]] += 1
-        if len(summary.examples) < N_EXAMPLES:
-            summary.examples.append(RejectedLine(row["source"], row["line_number"], row["reason"]))
+    summary.count(batch, merged)
     if on_progress is not None:
         n_rejected = summary.n_rejected.total()
         seconds = time.perf_counter() - started

@@ -48,6 +48,7 @@ from feedback_loop.store.tables.patterns import (
     pattern_lineage,
     pattern_segments,
 )
+from feedback_loop.store.tables.sources import import_cursors, written_scores
 
 __all__ = [
     "SCHEMA",
@@ -61,6 +62,7 @@ __all__ = [
     "failure_descriptions",
     "feedback",
     "fixes",
+    "import_cursors",
     "installation",
     "interactions",
     "llm_batches",
@@ -88,4 +90,5 @@ __all__ = [
     "tickets",
     "verifications",
     "week_runs",
+    "written_scores",
 ]
