@@ -19,6 +19,8 @@ def member(pattern: str, n: int, **fields: Any) -> dict[str, Any]:
         "severity": 2,
         "weight": 1.0,
         "is_inferred": False,
+        "standing": 1.0,
+        "is_new": False,
     } | fields
 
 

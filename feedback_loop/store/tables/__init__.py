@@ -8,6 +8,7 @@ Facts are insert-only under business keys. Derived tables start their key with `
 (application, week) in one transaction.
 """
 
+from feedback_loop.store.tables.cleaning import cleaning_weeks, feedback_exclusions
 from feedback_loop.store.tables.columns import SCHEMA, metadata
 from feedback_loop.store.tables.facts import (
     deployments,
@@ -51,6 +52,7 @@ from feedback_loop.store.tables.patterns import (
 
 __all__ = [
     "SCHEMA",
+    "cleaning_weeks",
     "cohort_weeks",
     "deployments",
     "detections",
@@ -60,6 +62,7 @@ __all__ = [
     "exposures",
     "failure_descriptions",
     "feedback",
+    "feedback_exclusions",
     "fixes",
     "installation",
     "interactions",
