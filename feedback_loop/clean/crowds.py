@@ -30,18 +30,23 @@ def campaigns(feedback: pd.DataFrame, _past: Past, policy: CleanPolicy) -> pd.Da
     send the text; so where most accounts are slight, or everybody sends the same ready-made answer, nobody is left out.
     """
     said = feedback[(feedback["copy_of"] >= 0) & (feedback["n_words"] >= policy.min_campaign_words)]
-    raters = said.drop_duplicates(["copy_of", "rater"])
-    sent = raters.groupby("copy_of")["is_slight"].agg(["size", "sum"])
+    # A letter may be near what others say of themselves; its equal copies still are a group of their own.
+    sizes = pd.concat([_campaign_sizes(feedback, said, column, policy) for column in ("copy_of", "form")])
+    sizes = sizes[~sizes.index.duplicated()]
+    with_them = _of_the_same(feedback, said.loc[sizes.index].assign(size=sizes))
+    told = [f"copies of one text from {n:.0f} accounts, nearly all new" for n in with_them["size"]]
+    return found(with_them, 0.0, told)
+
+
+def _campaign_sizes(feedback: pd.DataFrame, said: pd.DataFrame, column: str, policy: CleanPolicy) -> pd.Series:
+    """How many raters sent the text, for the records of campaigns; texts are the same that are equal in a column."""
+    sent = said.drop_duplicates([column, "rater"]).groupby(column)["is_slight"].agg(["size", "sum"])
     everybody = feedback.drop_duplicates("rater")
     n_all, n_slight = len(everybody), int(everybody["is_slight"].sum())
     others = (n_slight - sent["sum"] + 1) / (n_all - sent["size"] + 2)
     chance = stats.binom.sf(sent["sum"] - 1, sent["size"], others)
     is_campaign = (sent["size"] >= policy.min_campaign) & (sent["sum"] >= _SLIGHT_SHARE * sent["size"])
-    sent = sent[is_campaign & (chance < _BY_CHANCE)]
-    copies = said[said["copy_of"].isin(sent.index)]
-    with_them = _of_the_same(feedback, copies)
-    of = with_them["copy_of_answer"].map(sent["size"])
-    return found(with_them, 0.0, [f"copies of one text from {n:.0f} accounts, nearly all new" for n in of])
+    return said[column].map(sent["size"][is_campaign & (chance < _BY_CHANCE)]).dropna()
 
 
 def bursts(feedback: pd.DataFrame, past: Past, policy: CleanPolicy) -> pd.DataFrame:
@@ -80,9 +85,9 @@ def _sudden(
 
 
 def _of_the_same(feedback: pd.DataFrame, copies: pd.DataFrame) -> pd.DataFrame:
-    """Whatever the senders of copies did on the same answers, outcomes apart."""
+    """Whatever the senders of copies did on the same answers, outcomes apart, with the `size` of their campaign."""
     keys = ["rater", "interaction_id"]
-    first = copies.drop_duplicates(keys).rename(columns={"copy_of": "copy_of_answer"})[[*keys, "copy_of_answer"]]
+    first = copies.drop_duplicates(keys)[[*keys, "size"]]
     judged = feedback[feedback["is_judged"]]
     return judged.reset_index().merge(first, on=keys, validate="many_to_one").set_index("index")
 
