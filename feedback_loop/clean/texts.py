@@ -35,18 +35,19 @@ mal mauvais nul muy no bueno malo pas bon tres très horrible péssimo ruim
 """
 _EMPTY_WORDS = frozenset(_EMPTY.split())
 _MASHED = re.compile(r"^(?:[a-z]*(?:asdf|sdfg|dfgh|fghj|ghjk|hjkl|qwer|wert|qwe|zxcv|xcvb|yxcv|jkjk)[a-z]*|(\w)\1+)$")
+_SIGNS, _DIGITS = re.compile(r"[\W_]+"), re.compile(r"\d+")
 _NO_VOWEL = re.compile(r"^[bcdfghjklmnpqrstvwxz]{5,}$")
 
 
 def normal_form(text: str) -> str:
     """Letters and digits of the start of a text, every digit a 0: what copies of a text share."""
     folded = unicodedata.normalize("NFKC", text[:_MAX_CHARS]).casefold()
-    return " ".join(re.sub(r"[\W_]+", " ", re.sub(r"\d+", "0", folded)).split())
+    return " ".join(_SIGNS.sub(" ", _DIGITS.sub("0", folded)).split())
 
 
-def says_nothing(text: str) -> bool:
-    """True where a comment has no word that could tell what went wrong: "asdf", "bad bad bad", ":(", "???"."""
-    words = normal_form(text).split()
+def says_nothing(form: str) -> bool:
+    """True where a normal form has no word that could tell what went wrong: "asdf", "bad bad bad", "" (of ":(")."""
+    words = form.split()
     return all(word in _EMPTY_WORDS or _MASHED.match(word) or _NO_VOWEL.match(word) for word in words)
 
 

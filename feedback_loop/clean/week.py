@@ -100,7 +100,7 @@ def prepare(feedback: pd.DataFrame, past: Past, policy: CleanPolicy) -> pd.DataF
     rows["rater"] = rows["user_hash"].where(known, "session " + rows["session_key"])
     rows["form"] = [normal_form(comment) if comment else "" for comment in rows["comment"]]
     rows["n_words"] = [len(form.split()) for form in rows["form"]]
-    rows["is_empty"] = [bool(c) and says_nothing(c) for c in rows["comment"]]
+    rows["is_empty"] = [bool(c) and says_nothing(f) for c, f in zip(rows["comment"], rows["form"], strict=True)]
     rows["copy_of"] = _copy_numbers(rows["form"].where(~rows["is_empty"], ""), policy.alike)
     rows["is_judged"] = ~rows["signal"].isin([*OUTCOMES, *PRAISE])
     rows["is_bad_outcome"] = rows["signal"].isin(["task_failed", "reopened", "escalated"])
