@@ -24,6 +24,7 @@ from feedback_loop.audit_cli import audit
 from feedback_loop.decisions_cli import application_option, as_json_option, patterns, print_listing
 from feedback_loop.environment import read_environment
 from feedback_loop.errors import FeedbackLoopError, TransientError
+from feedback_loop.exclusions_cli import exclusions
 from feedback_loop.importers_cli import import_records
 from feedback_loop.tickets_cli import tickets
 
@@ -32,7 +33,7 @@ EXIT_PERMANENT, EXIT_TRANSIENT = 1, 75
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Try it": ("demo", "simulate"),
     "The weekly loop": ("import", "run", "deployed", "verify", "audit", "placebos"),
-    "Read the results": ("patterns", "tickets", "verifications"),
+    "Read the results": ("patterns", "tickets", "verifications", "exclusions"),
     "Operate": ("dev", "db", "doctor"),
 }
 
@@ -279,6 +280,7 @@ cli.add_command(patterns)
 
 
 cli.add_command(tickets)
+cli.add_command(exclusions)
 
 
 @cli.command()

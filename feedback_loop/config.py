@@ -13,6 +13,7 @@ from typing import Any, Self
 import pydantic
 import yaml
 
+from feedback_loop.clean import CleanPolicy
 from feedback_loop.clients.embeddings import EmbeddingPolicy
 from feedback_loop.clients.trackers import TrackerPolicy
 from feedback_loop.cluster import ClusterPolicy
@@ -50,6 +51,7 @@ class Settings(pydantic.BaseModel):
     late_facts_weeks: int = pydantic.Field(default=8, ge=1)
     max_unassigned_share: float = pydantic.Field(default=0.6, ge=0, le=1)
     sources: tuple[SourcePolicy, ...] = ()
+    clean: CleanPolicy = CleanPolicy()
     extract: ExtractPolicy = ExtractPolicy()
     embedding: EmbeddingPolicy = EmbeddingPolicy()
     describe: DescribePolicy = DescribePolicy()

@@ -70,6 +70,17 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "value": "value",
         "counts": "counts",
     },
+    "exclusions": {
+        "application": "application",
+        "reason": "reason",
+        "effect": "effect",
+        "weight": "weight",
+        "feedback_id": "feedback",
+        "interaction_id": "interaction",
+        "user_hash": "user",
+        "signal": "signal",
+        "detail": "why",
+    },
     "verifications": {
         "ticket_key": "ticket",
         "deployed_at": "deployed",

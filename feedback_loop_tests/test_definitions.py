@@ -13,6 +13,7 @@ from feedback_loop.verify import FAMILIES
 
 LOOP = [
     "exposures",
+    "feedback_exclusions",
     "negative_feedback",
     "failure_descriptions",
     "failure_vectors",
@@ -31,7 +32,7 @@ LOOP = [
     "ticket_updates",
 ]
 MONTHLY = ["placebo_rates"]
-GROUPS = ["capture", "extract", "describe", "cluster", "prioritise", "route", "metrics", "verify"]
+GROUPS = ["capture", "clean", "extract", "describe", "cluster", "prioritise", "route", "metrics", "verify"]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,8 @@ def test_every_asset_says_whose_it_is_and_what_it_holds(specs: dict[str, dg.Asse
 
 def test_the_graph_is_the_loop(specs: dict[str, dg.AssetSpec]) -> None:
     depends = {name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()}
-    assert depends["negative_feedback"] == {"interactions", "feedback"}
+    assert depends["feedback_exclusions"] == {"interactions", "feedback"}
+    assert depends["negative_feedback"] == {"interactions", "feedback", "feedback_exclusions"}
     assert depends["failure_vectors"] == {"failure_descriptions"}
     assert depends["failure_patterns"] == {"failure_vectors", "failure_patterns"}
     assert depends["tickets"] == depends["pattern_prospects"] == {"pattern_weeks"}

@@ -19,6 +19,8 @@ def member(pattern: str, n: int, **fields: Any) -> dict[str, Any]:
         "severity": 2,
         "weight": 1.0,
         "is_inferred": False,
+        "standing": 1.0,
+        "is_new": False,
     } | fields
 
 
@@ -98,3 +100,28 @@ def test_a_pattern_that_nobody_spoke_of_comes_last_and_has_no_severity(exposures
     assert row["affected"] == 0
     assert np.isnan(row["mean_severity"])
     assert (row["rate"] == 0) if exposures else np.isnan(row["rate"])
+
+
+def test_one_user_weighs_three_cases_and_counts_as_ever() -> None:
+    loud = [member("p", n, user_hash="loud") for n in range(20)]
+    row = prioritise_patterns(members(*loud, member("p", 30), member("p", 31)), 1000, most_per_user=3).iloc[0]
+    assert (row["n_occurrences"], row["affected"], row["rate"]) == (22, 22, 0.022)
+    assert (row["weighted_occurrences"], row["weighted_users"]) == (3 + 2, 3)
+    assert row["score"] == pytest.approx(1000 * 5 / 1000 * 2)
+
+
+def test_new_accounts_weigh_as_far_as_others_vouch_for_them() -> None:
+    crowd = [member("lie", n, standing=0.5, is_new=True) for n in range(50)]
+    both = [member("real", n) for n in range(20)] + [
+        member("real", 100 + n, standing=0.5, is_new=True) for n in range(4)
+    ]
+    found = prioritise_patterns(members(*crowd, *both), 1000, new_limit=0.3).set_index("pattern_id")
+    assert found.loc["lie", "n_users"] == 50
+    assert found.loc["lie", "weighted_users"] == pytest.approx(0.3 * 0.5)
+    assert found.loc["real", "weighted_users"] == 20 + 4 * 0.5  # less than 0.3 x 20.5: nothing is taken away
+    assert found["rank"].to_dict() == {"real": 1, "lie": 2}
+
+
+def test_without_doubts_weights_change_nothing() -> None:
+    row = prioritise_patterns(members(*(member("p", n) for n in range(9))), 100, most_per_user=3, new_limit=0.1).iloc[0]
+    assert row["weighted_occurrences"] == row["n_occurrences"] == row["weighted_users"] == 9

@@ -21,6 +21,7 @@ from feedback_loop.defs.analysis import (
     name_week,
     within_budget,
 )
+from feedback_loop.defs.cleaning import feedback_exclusions, new_limit
 from feedback_loop.defs.partitions import WEEK_BEFORE, WEEKS, week_of, window_of
 from feedback_loop.defs.prospects import pattern_prospects
 from feedback_loop.defs.resources import Alerts, AnalystResource, Database, EmbedderResource, TrackerResource
@@ -77,11 +78,11 @@ def exposures(context: dg.AssetExecutionContext, database: Database) -> dg.Mater
 
 
 @dg.asset(
-    deps=["interactions", "feedback"],
+    deps=["interactions", "feedback", feedback_exclusions],
     partitions_def=WEEKS,
     group_name="extract",
     kinds={"postgres", "pandas"},
-    code_version="extract-1",
+    code_version="extract-2",
     metadata=metadata.about_table(tables.negative_feedback),
 )
 def negative_feedback(
@@ -254,17 +255,20 @@ def pattern_segments(
     partitions_def=WEEKS,
     group_name="prioritise",
     kinds={"postgres", "pandas"},
-    code_version="prioritise-2",
+    code_version="prioritise-3",
     metadata=metadata.about_table(tables.pattern_weeks),
 )
-def pattern_weeks(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
+def pattern_weeks(
+    context: dg.AssetExecutionContext, database: Database, settings: SettingsParam
+) -> dg.MaterializeResult:
     """How often each pattern hit this week, how badly, and which comes first."""
     week = week_of(context)
     with database.begin() as conn:
         exposed = negatives.exposures_of_week(conn, week)
         for application in weeks.list_applications(conn, window_of(week)):
             members = patterns.read_members(conn, application, week)
-            frame = prioritise_patterns(members, exposed.get(application, 0.0))
+            limit = new_limit(conn, application, week, settings.clean)
+            frame = prioritise_patterns(members, exposed.get(application, 0.0), settings.clean.max_per_pattern, limit)
             patterns.save_pattern_weeks(conn, application, week, frame)
         top = patterns.read_pattern_weeks(conn, week)
     columns = {
@@ -346,6 +350,7 @@ def loop_metrics(context: dg.AssetExecutionContext, database: Database) -> dg.Ma
 
 WEEKLY_ASSETS = [
     exposures,
+    feedback_exclusions,
     negative_feedback,
     failure_descriptions,
     failure_vectors,

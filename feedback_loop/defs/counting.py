@@ -16,6 +16,7 @@ from feedback_loop.cluster import families_of, measure_nearness
 from feedback_loop.config import Settings
 from feedback_loop.decisions import UNDECIDED, EffectiveDecisions
 from feedback_loop.defs.analysis import describer_version
+from feedback_loop.defs.cleaning import Cleaning
 from feedback_loop.defs.seeing import NOT_DESCRIBED, Events, Traffic
 from feedback_loop.defs.text_memory import NO_PATTERN, NOT_SAID, text_memory
 from feedback_loop.errors import NotFoundError, PermanentError
@@ -86,7 +87,9 @@ class Counter:
         self._conn, self._application, self._settings, self._of = conn, application, settings, said
         self._encoder = RememberingEmbedder(encoder, _MOST_VECTORS)
         self._memory = text_memory(settings.describe)
-        self._events, self._traffic = Events(conn, application, settings, self._memory), Traffic(conn, application)
+        self._cleaning = Cleaning(conn, application, settings.clean)
+        self._events = Events(conn, application, settings, self._memory, self._cleaning)
+        self._traffic = Traffic(conn, application)
         self._detectors: dict[str, Detector] = {}
         self._families: dict[str, dict[str, str]] = {}
         self._counted: dict[tuple[str, Window], Counted] = {}  # of the last window only

@@ -18,10 +18,12 @@ from sqlalchemy import Connection
 
 from feedback_loop.config import Settings
 from feedback_loop.defs.analysis import describer_version
+from feedback_loop.defs.cleaning import Cleaning
 from feedback_loop.defs.text_memory import Numbers, TextMemory
 from feedback_loop.extract import extract_negatives
 from feedback_loop.records import Window
 from feedback_loop.store import counts, negatives
+from feedback_loop.store.exclusions import LeftOut
 
 NOT_DESCRIBED = -2
 """In place of a text: the pinned describer has not read the event."""
@@ -83,14 +85,17 @@ class Events:
         application: whose.
         settings: of the loop.
         memory: of texts; events name them by number.
+        cleaning: what is left out of every window, by the same policy.
     """
 
     conn: Connection
     application: str
     settings: Settings
     memory: TextMemory
+    cleaning: Cleaning
     _span: Window | None = None
     _known: datetime | None = None
+    _left: LeftOut = field(default_factory=LeftOut)
     _seen: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def at(self, window: Window) -> pd.DataFrame:
@@ -102,21 +107,29 @@ class Events:
     def _move(self, window: Window) -> None:
         """Read what the window has more than the last one, and what was said between its end and that of the last."""
         read, known = self.settings.extract.candidate_signals, window.end
+        before, self._left = self._left, self.cleaning.left_out(Window(_hull(self._span, window).start, known))
         signals = [
-            negatives.read_signals_of(self.conn, self.application, part, known, read)
+            negatives.read_signals_of(self.conn, self.application, part, known, read, self._left)
             for part in _uncovered(self._span, window)
         ]
         kept: list[pd.DataFrame] = [self._seen] if len(self._seen) else []
         if self._span is not None and self._known is not None and self._known != known:
             between = Window(min(self._known, known), max(self._known, known))
-            ids = negatives.heard_between(self.conn, self.application, self._span, between)
+            ids = self._touched(between, before)
             kept = [frame[~frame["interaction_id"].isin(ids)] for frame in kept]
-            signals.append(negatives.read_signals_on(self.conn, ids, known, read))
+            signals.append(negatives.read_signals_on(self.conn, ids, known, read, self._left))
         if signals:
             new = extract_negatives(pd.concat(_filled(signals), ignore_index=True), self.settings.extract)
             new = new.assign(text=self._read(new["interaction_id"].tolist(), known))
             self._seen = pd.concat(_filled([*kept, new]), ignore_index=True).sort_values("interaction_id")
         self._span, self._known = _hull(self._span, window), known
+
+    def _touched(self, between: Window, before: LeftOut) -> list[str]:
+        """Interactions read before of which more was said in between, or something else is left out now."""
+        assert self._span is not None  # noqa: S101 - nothing was read before
+        heard = negatives.heard_between(self.conn, self.application, self._span, between)
+        changed = negatives.occurred_within(self.conn, sorted(before.changed(self._left)), self._span)
+        return sorted({*heard, *changed})
 
     def _read(self, ids: list[str], known: datetime) -> Numbers:
         """Numbers of what these events say went wrong, in this order.
@@ -132,7 +145,7 @@ class Events:
             said = negatives.read_descriptions(self.conn, self.application, ids, describer_version(policy))
             numbers = np.array(self.memory.number(said), dtype=np.int64)
         else:
-            said = negatives.read_texts(self.conn, ids, known)
+            said = negatives.read_texts(self.conn, ids, known, self._left)
             numbers = self.memory.describe(said, self.settings.describe)
         by_id = dict(zip(said["interaction_id"], numbers, strict=True))
         return np.array([by_id.get(name, NOT_DESCRIBED) for name in ids], dtype=np.int64)

@@ -92,7 +92,10 @@ def plan_tickets(
 
 
 def _earns(state: PatternState, row: Mapping[str, float], policy: RoutePolicy) -> bool:
-    is_big_enough = row["n_occurrences"] >= policy.min_occurrences and row["n_users"] >= policy.min_users
+    """The floors are for what occurrences and users weigh, so neither one user nor a crowd of new ones makes it."""
+    n_occurrences = min(row["n_occurrences"], row.get("weighted_occurrences", row["n_occurrences"]))
+    n_users = min(row["n_users"], row.get("weighted_users", row["n_users"]))
+    is_big_enough = n_occurrences >= policy.min_occurrences and n_users >= policy.min_users
     return is_big_enough and state.status in ("confirmed", "regressed")
 
 

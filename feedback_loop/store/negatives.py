@@ -11,6 +11,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from feedback_loop.records import DESCRIPTIONS, SIGNALS, TEXTS, Window
+from feedback_loop.store.exclusions import LeftOut, counting
 from feedback_loop.store.frames import copy_frame, read_frame, refresh_statistics
 from feedback_loop.store.tables import exposures, failure_descriptions, negative_feedback
 
@@ -28,7 +29,7 @@ select i.application, f.interaction_id, i.occurred_at, f.occurred_at as feedback
 from touched
 join feedback_loop.feedback f using (interaction_id)
 join feedback_loop.interactions i using (interaction_id)
-where f.signal = any(:signals) and f.occurred_at < :known_before {of_application}
+where f.signal = any(:signals) and f.occurred_at < :known_before and {counts} {of_application}
 """
 
 _TOUCHED_BY_FEEDBACK = """
@@ -49,7 +50,12 @@ _HEARD_BETWEEN = """
 """
 
 _TEXTS = """
-with said as (
+with heard as (
+    select f.feedback_id, f.interaction_id, f.occurred_at, f.signal, f.value, f.reason, f.edited_output,
+           case when {speaks} then f.comment end as comment
+    from feedback_loop.feedback f
+    where f.interaction_id = any(:ids) and f.occurred_at < :known_before and {counts}
+), said as (
     select interaction_id,
            array_agg(comment order by occurred_at, feedback_id)
                filter (where comment is not null and comment <> '') as comments,
@@ -58,15 +64,14 @@ with said as (
            array_agg(distinct signal order by signal) as signals,
            (array_agg(edited_output order by occurred_at, feedback_id) filter (where edited_output is not null))[1]
                as edited_output
-    from feedback_loop.feedback
-    where interaction_id = any(:ids) and occurred_at < :known_before
-      and signal <> all('{thumbs_up,accepted,copied,resolved,task_succeeded,converted}')
+    from heard
+    where signal <> all('{{thumbs_up,accepted,copied,resolved,task_succeeded,converted}}')
       and not (signal = 'rating' and value > 3)
     group by interaction_id
 )
 select i.application, i.interaction_id, left(i.user_input, :chars) as user_input, left(i.output, :chars) as output,
-       coalesce(s.comments, '{}') as comments, coalesce(s.reasons, '{}') as reasons,
-       coalesce(s.signals, '{}') as signals, s.edited_output,
+       coalesce(s.comments, '{{}}') as comments, coalesce(s.reasons, '{{}}') as reasons,
+       coalesce(s.signals, '{{}}') as signals, s.edited_output,
        i.error is not null as has_error,
        case when jsonb_typeof(i.retrieved_documents) = 'array' then jsonb_array_length(i.retrieved_documents) end
            as n_documents
@@ -103,14 +108,24 @@ def read_signals(conn: Connection, window: Window, signals: Sequence[str]) -> pd
         "signals": list(signals),
         "edit_chars": _EDIT_CHARS,
     }
-    query = _SIGNALS.format(touched=_TOUCHED_BY_FEEDBACK, of_application="")
+    conditions, _ = counting(None)
+    query = _SIGNALS.format(touched=_TOUCHED_BY_FEEDBACK, of_application="", **conditions)
     return SIGNALS.check(read_frame(conn, query, parameters))
 
 
 def read_signals_of(
-    conn: Connection, application: str, occurred: Window, known_before: datetime, signals: Sequence[str]
+    conn: Connection,
+    application: str,
+    occurred: Window,
+    known_before: datetime,
+    signals: Sequence[str],
+    left_out: LeftOut | None = None,
 ) -> pd.DataFrame:
-    """Candidate signals on an application's interactions of an event-time window, as far as they were known."""
+    """Candidate signals on an application's interactions of an event-time window, as far as they were known.
+
+    `left_out`: which are not; None: those that the weeks' cleaning excluded.
+    """
+    conditions, ids = counting(left_out)
     parameters = {
         "start": occurred.start,
         "end": occurred.end,
@@ -119,8 +134,19 @@ def read_signals_of(
         "edit_chars": _EDIT_CHARS,
         "application": application,
     }
-    query = _SIGNALS.format(touched=_TOUCHED_BY_INTERACTION, of_application="and i.application = :application")
-    return SIGNALS.check(read_frame(conn, query, parameters))
+    of_application = "and i.application = :application"
+    query = _SIGNALS.format(touched=_TOUCHED_BY_INTERACTION, of_application=of_application, **conditions)
+    return SIGNALS.check(read_frame(conn, query, parameters | ids))
+
+
+def occurred_within(conn: Connection, interaction_ids: Sequence[str], occurred: Window) -> list[str]:
+    """Those of these interactions that belong to an event-time window, sorted."""
+    query = """
+        select interaction_id from feedback_loop.interactions
+        where interaction_id = any(:ids) and occurred_at >= :start and occurred_at < :end order by 1
+    """
+    parameters = {"ids": list(interaction_ids), "start": occurred.start, "end": occurred.end}
+    return [str(name) for name in read_frame(conn, query, parameters)["interaction_id"]]
 
 
 def heard_between(conn: Connection, application: str, occurred: Window, heard: Window) -> list[str]:
@@ -136,26 +162,39 @@ def heard_between(conn: Connection, application: str, occurred: Window, heard: W
 
 
 def read_signals_on(
-    conn: Connection, interaction_ids: Sequence[str], known_before: datetime, signals: Sequence[str]
+    conn: Connection,
+    interaction_ids: Sequence[str],
+    known_before: datetime,
+    signals: Sequence[str],
+    left_out: LeftOut | None = None,
 ) -> pd.DataFrame:
-    """Candidate signals on these interactions, as far as they were known."""
+    """Candidate signals on these interactions, as far as they were known; `left_out` as in `read_signals_of`."""
+    conditions, left = counting(left_out)
     parameters = {
         "ids": list(interaction_ids),
         "known_before": known_before,
         "signals": list(signals),
         "edit_chars": _EDIT_CHARS,
     }
-    query = _SIGNALS.format(touched="select unnest(cast(:ids as text[])) as interaction_id", of_application="")
-    return SIGNALS.check(read_frame(conn, query, parameters))
+    touched = "select unnest(cast(:ids as text[])) as interaction_id"
+    query = _SIGNALS.format(touched=touched, of_application="", **conditions)
+    return SIGNALS.check(read_frame(conn, query, parameters | left))
 
 
-def read_texts(conn: Connection, interaction_ids: Sequence[str], known_before: datetime) -> pd.DataFrame:
-    """What these interactions say about themselves, as far as it was said by then. Frame `records.TEXTS`."""
+def read_texts(
+    conn: Connection, interaction_ids: Sequence[str], known_before: datetime, left_out: LeftOut | None = None
+) -> pd.DataFrame:
+    """What these interactions say about themselves, as far as it was said by then. Frame `records.TEXTS`.
+
+    Feedback that is excluded and words that say nothing are not among it; `left_out` as in `read_signals_of`.
+    """
+    conditions, left = counting(left_out)
     parts = [
         read_frame(
             conn,
-            _TEXTS,
-            {
+            _TEXTS.format(**conditions),
+            left
+            | {
                 "ids": list(interaction_ids[i : i + _IDS_PER_QUERY]),
                 "known_before": known_before,
                 "chars": _OUTPUT_CHARS,

@@ -5,7 +5,7 @@ Belongs here: SQL of those tables. Does not belong here: how a pattern comes to 
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -154,20 +154,44 @@ def load_detector(conn: Connection, application: str, detector_version: str) -> 
     return Detector(row.detector_version, row.embedding_version, row.describer_version, patterns)
 
 
+_MEMBERS = """
+with doubted as (
+    select distinct interaction_id from feedback_loop.feedback_exclusions
+    where application = :application and effect = 'weighted' and interaction_id in (
+        select interaction_id from feedback_loop.pattern_memberships
+        where application = :application and week = :week)
+), complaints as (
+    select f.interaction_id, coalesce(min(e.weight), 1) as weight, coalesce(bool_or(e.reason = 'new_account'), false)
+           as is_new
+    from doubted join feedback_loop.feedback f using (interaction_id)
+    left join feedback_loop.feedback_exclusions e on e.feedback_id = f.feedback_id and e.effect = 'weighted'
+    where f.occurred_at < cast(:end as timestamp) at time zone 'UTC'
+      and f.signal <> all('{thumbs_up,accepted,copied,resolved,task_succeeded,converted,shown,dwell,follow_up}')
+      and not (f.signal = 'rating' and f.value > 2)
+      and not exists (select from feedback_loop.feedback_exclusions x
+                      where x.feedback_id = f.feedback_id and x.effect = 'excluded')
+    group by f.interaction_id, f.feedback_id
+), raters as (
+    select interaction_id, max(weight) as standing, bool_and(is_new) as is_new from complaints group by 1
+)
+select m.pattern_id, m.is_inferred, n.interaction_id, n.session_key, n.user_hash, n.severity, n.weight,
+       concat_ws('|', (n.occurred_at at time zone 'UTC')::date, n.prompt_name, n.prompt_version, n.session_key)
+           as exposure_key,
+       coalesce(r.standing, 1) as standing, coalesce(r.is_new, false) as is_new
+from feedback_loop.pattern_memberships m
+join feedback_loop.negative_feedback n using (application, week, interaction_id)
+left join raters r using (interaction_id)
+where application = :application and week = :week order by n.interaction_id
+"""
+
+
 def read_members(conn: Connection, application: str, week: date) -> pd.DataFrame:
     """A week's members of patterns with their negative feedback: what `prioritise_patterns` reads.
 
-    Those placed by their subject are among them, marked by `is_inferred`.
+    Those placed by their subject are among them, marked by `is_inferred`. `standing` is what the most trusted of those
+    who complained weighs, `is_new` whether all of them were new accounts.
     """
-    query = """
-        select m.pattern_id, m.is_inferred, n.interaction_id, n.session_key, n.user_hash, n.severity, n.weight,
-               concat_ws('|', (n.occurred_at at time zone 'UTC')::date, n.prompt_name, n.prompt_version, n.session_key)
-                   as exposure_key
-        from feedback_loop.pattern_memberships m join feedback_loop.negative_feedback n
-             using (application, week, interaction_id)
-        where application = :application and week = :week order by n.interaction_id
-    """
-    return read_frame(conn, query, {"application": application, "week": week})
+    return read_frame(conn, _MEMBERS, {"application": application, "week": week, "end": week + timedelta(days=7)})
 
 
 def save_pattern_weeks(conn: Connection, application: str, week: date, frame: pd.DataFrame) -> None:

@@ -22,6 +22,7 @@ from feedback_loop.describe import DescribePolicy, describe_failures
 from feedback_loop.llm.policy import AnalystPolicy
 from feedback_loop.records import Verification, Window, midnight
 from feedback_loop.store import negatives, patterns
+from feedback_loop.store.exclusions import LeftOut
 from feedback_loop.verify import verify_fixes
 from feedback_loop_tests.defs.test_verification import OLD, begin, keys, looks, serve
 from feedback_loop_tests.defs.world import UNAUDITED, World, open_world
@@ -89,9 +90,9 @@ def test_a_count_that_moved_is_the_count_made_afresh(shop: World, monkeypatch: p
 def test_facts_are_read_again_only_where_something_was_said_since(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def spy(conn: sa.Connection, ids: list[str], known: datetime) -> pd.DataFrame:
+    def spy(conn: sa.Connection, ids: list[str], known: datetime, left_out: LeftOut) -> pd.DataFrame:
         asked.append(len(ids))
-        return read_texts(conn, ids, known)
+        return read_texts(conn, ids, known, left_out)
 
     read_texts = negatives.read_texts
     monkeypatch.setattr(negatives, "read_texts", spy)

@@ -8,6 +8,7 @@ Facts are insert-only under business keys. Derived tables start their key with `
 (application, week) in one transaction.
 """
 
+from feedback_loop.store.tables.cleaning import cleaning_weeks, feedback_exclusions
 from feedback_loop.store.tables.columns import SCHEMA, metadata
 from feedback_loop.store.tables.facts import (
     deployments,
@@ -52,6 +53,7 @@ from feedback_loop.store.tables.sources import import_cursors, written_scores
 
 __all__ = [
     "SCHEMA",
+    "cleaning_weeks",
     "cohort_weeks",
     "deployments",
     "detections",
@@ -61,6 +63,7 @@ __all__ = [
     "exposures",
     "failure_descriptions",
     "feedback",
+    "feedback_exclusions",
     "fixes",
     "import_cursors",
     "installation",

@@ -125,6 +125,8 @@ pattern_weeks = sa.Table(
     column("affected", Float),
     *(column(name, Float, null=True) for name in ("exposures", "rate", "mean_severity", "score")),
     column("rank", Integer, null=True),
+    # What the occurrences and users weigh: caps and new accounts taken into account; ranks and floors go by it.
+    *(column(name, Float, default="0") for name in ("weighted_occurrences", "weighted_users")),
 )
 
 pattern_decisions = sa.Table(
