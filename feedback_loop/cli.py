@@ -24,6 +24,7 @@ from feedback_loop.audit_cli import audit
 from feedback_loop.decisions_cli import application_option, as_json_option, patterns, print_listing
 from feedback_loop.environment import read_environment
 from feedback_loop.errors import FeedbackLoopError, TransientError
+from feedback_loop.serve_cli import keys, serve
 from feedback_loop.tickets_cli import tickets
 
 EXIT_PERMANENT, EXIT_TRANSIENT = 1, 75
@@ -32,7 +33,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Try it": ("demo", "simulate"),
     "The weekly loop": ("import", "run", "deployed", "verify", "audit", "placebos"),
     "Read the results": ("patterns", "tickets", "verifications"),
-    "Operate": ("dev", "db", "doctor"),
+    "Operate": ("dev", "serve", "keys", "db", "doctor"),
 }
 
 EXAMPLES = """\b
@@ -297,6 +298,12 @@ cli.add_command(patterns)
 
 
 cli.add_command(tickets)
+
+
+cli.add_command(serve)
+
+
+cli.add_command(keys)
 
 
 @cli.command()

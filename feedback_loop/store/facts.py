@@ -43,6 +43,11 @@ _SUMMARISE = """
 select brin_summarize_new_values(oid) from pg_class
 where oid = 'feedback_loop.ix_interactions_occurred_at'::regclass and pg_has_role(relowner, 'member')
 """
+_ELSEWHERE = """
+select named.interaction_id, named.application
+from unnest(cast(:ids as text[]), cast(:applications as text[])) named(interaction_id, application)
+join feedback_loop.interactions known using (interaction_id) where known.application <> named.application
+"""
 _COPY_BYTES = 1 << 20  # per read of the driver
 
 
@@ -171,3 +176,9 @@ def refresh_statistics(conn: Connection) -> None:
     """
     conn.exec_driver_sql("ANALYZE feedback_loop.interactions, feedback_loop.feedback")
     conn.exec_driver_sql(_SUMMARISE)
+
+
+def find_elsewhere(conn: Connection, pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Of pairs of interaction and application those whose interaction is known, and of another application."""
+    found = conn.execute(sa.text(_ELSEWHERE), {"ids": [i for i, _ in pairs], "applications": [a for _, a in pairs]})
+    return {(row.interaction_id, row.application) for row in found}

@@ -48,6 +48,7 @@ from feedback_loop.store.tables.patterns import (
     pattern_lineage,
     pattern_segments,
 )
+from feedback_loop.store.tables.service import write_keys
 
 __all__ = [
     "SCHEMA",
@@ -88,4 +89,5 @@ __all__ = [
     "tickets",
     "verifications",
     "week_runs",
+    "write_keys",
 ]
