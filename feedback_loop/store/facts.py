@@ -48,6 +48,7 @@ select named.interaction_id, named.application
 from unnest(cast(:ids as text[]), cast(:applications as text[])) named(interaction_id, application)
 join feedback_loop.interactions known using (interaction_id) where known.application <> named.application
 """
+_MANY_STAGED = 1_000  # rows from which on a truncation is cheaper than to delete them
 _COPY_BYTES = 1 << 20  # per read of the driver
 
 
@@ -71,11 +72,17 @@ def encode_row(values: Iterable[Any]) -> str:
     return "\t".join([_ENCODERS[type(value)](value) for value in values])
 
 
-def prepare_staging(conn: Connection) -> None:
-    """Make this session's staging tables; they are emptied at every commit and end with the session."""
+def prepare_staging(conn: Connection, *, empties_itself: bool = True) -> None:
+    """Make this session's staging tables, which end with the session.
+
+    Args:
+        conn: in a transaction.
+        empties_itself: at every commit. That takes longer than storing a few rows; else call `empty_staging`.
+    """
+    on_commit = "DELETE" if empties_itself else "PRESERVE"
     for kind, columns in COLUMNS.items():
         conn.exec_driver_sql(
-            f"CREATE TEMP TABLE IF NOT EXISTS staged_{kind} ON COMMIT DELETE ROWS AS "  # noqa: S608
+            f"CREATE TEMP TABLE IF NOT EXISTS staged_{kind} ON COMMIT {on_commit} ROWS AS "  # noqa: S608
             f"SELECT 0::bigint AS position, {', '.join(columns)} FROM {SCHEMA}.{_TABLES[kind].name} WITH NO DATA"
         )
     conn.exec_driver_sql(
@@ -110,6 +117,12 @@ def merge(conn: Connection, kind: FactKind, rows: Sequence[str]) -> Merged:
     ).scalars()
     positions = tuple(conflicts)
     return Merged(n_new, len(rows) - n_new - len(positions), positions)
+
+
+def empty_staging(conn: Connection, kind: FactKind, n_rows: int) -> None:
+    """Empty a staging table that does not do so itself, in the transaction that filled it."""
+    statement = "TRUNCATE" if n_rows > _MANY_STAGED else "DELETE FROM"
+    conn.exec_driver_sql(f"{statement} staged_{kind}")
 
 
 def park_feedback(conn: Connection) -> None:

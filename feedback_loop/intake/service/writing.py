@@ -157,6 +157,8 @@ class Writer:
                 self._turn_away(conn, group)
                 combined = _combine(group)
                 merged = store_batch(conn, combined, self._hash_key, parks=False)
+                for kind in merged:
+                    facts.empty_staging(conn, kind, len(combined.rows[kind]))
                 is_told_apart = len(group) == 1 or all(
                     outcome.n_new == len(combined.rows[kind]) for kind, outcome in merged.items()
                 )
@@ -190,7 +192,7 @@ class Writer:
             with conn.begin():
                 conn.exec_driver_sql(_STATEMENT_TIMEOUT)
                 check_hash_key(conn, self._hash_key)
-                facts.prepare_staging(conn)
+                facts.prepare_staging(conn, empties_itself=False)
         except BaseException:
             conn.close()
             raise
