@@ -54,7 +54,7 @@ class ServePolicy:
     server_key: Limit = Limit(per_s=10_000.0, burst=200_000.0)
     widget_key: Limit = Limit(per_s=200.0, burst=2_000.0)
     client: Limit = Limit(per_s=5.0, burst=200.0)
-    user: Limit = Limit(per_s=0.1, burst=300.0)
+    user: Limit = Limit(per_s=0.1, burst=1_000.0)
     max_tracked: int = 50_000
 
     def __post_init__(self) -> None:
