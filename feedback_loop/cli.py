@@ -26,6 +26,7 @@ from feedback_loop.environment import read_environment
 from feedback_loop.errors import FeedbackLoopError, TransientError
 from feedback_loop.exclusions_cli import exclusions
 from feedback_loop.importers_cli import import_records
+from feedback_loop.serve_cli import keys, serve
 from feedback_loop.tickets_cli import tickets
 
 EXIT_PERMANENT, EXIT_TRANSIENT = 1, 75
@@ -34,7 +35,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Try it": ("demo", "simulate"),
     "The weekly loop": ("import", "run", "deployed", "verify", "audit", "placebos"),
     "Read the results": ("patterns", "tickets", "verifications", "exclusions"),
-    "Operate": ("dev", "db", "doctor"),
+    "Operate": ("dev", "serve", "keys", "db", "doctor"),
 }
 
 EXAMPLES = """\b
@@ -281,6 +282,12 @@ cli.add_command(patterns)
 
 cli.add_command(tickets)
 cli.add_command(exclusions)
+
+
+cli.add_command(serve)
+
+
+cli.add_command(keys)
 
 
 @cli.command()

@@ -23,6 +23,7 @@ from feedback_loop.environment import Environment
 from feedback_loop.errors import ConfigurationError
 from feedback_loop.extract import ExtractPolicy
 from feedback_loop.intake.importers.policy import SourcePolicy
+from feedback_loop.intake.service.policy import ServePolicy
 from feedback_loop.llm import AnalystPolicy
 from feedback_loop.route import ROUTES, RoutePolicy, RouteTarget, UpdatePolicy
 from feedback_loop.segments import SegmentPolicy
@@ -65,6 +66,7 @@ class Settings(pydantic.BaseModel):
     verify: VerifyPolicy = VerifyPolicy()
     guards: GuardPolicy = GuardPolicy()
     watch: WatchPolicy = WatchPolicy()
+    serve: ServePolicy = ServePolicy()
 
     @pydantic.model_validator(mode="after")
     def _can_be_audited(self) -> Self:

@@ -59,6 +59,14 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "pattern": "pattern",
         "comment": "what the user said",
     },
+    "keys": {
+        "key_id": "id",
+        "kind": "kind",
+        "application": "application",
+        "origins": "origins",
+        "created_at": "created",
+        "revoked_at": "revoked",
+    },
     "decisions": {
         "application": "application",
         "decided_at": "when",

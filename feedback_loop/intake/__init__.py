@@ -1,4 +1,4 @@
-"""What brings facts in: `importing.import_paths` from files, `deployments.record_deployment` one deployment.
+"""What brings facts in: `importing.import_paths` from files, `service/` over HTTP, `deployments` one at a time.
 
 A line travels: `reading` -> `contract` (rules; `reasons` words what is wrong) -> `rows` (ids, redaction, hashes) ->
 `store/facts.py`; what is not taken goes through `rejected`. `identity` has the key of all hashes.

@@ -123,33 +123,45 @@ class Deployment(_Record, tag="deployment"):
 
 Record = Interaction | Feedback | Evaluation | Deployment
 
-_decoder = msgspec.json.Decoder(Record)
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+_decoders: dict[str, msgspec.json.Decoder[Any]] = {
+    kind.__struct_config__.tag: msgspec.json.Decoder(kind) for kind in get_args(Record)
+}
 
 
-def parse(line: bytes) -> Record:
+def parse(line: bytes, kind: str | None = None, application: str = DEFAULT_APPLICATION) -> Record:
     """One line of an import file as a checked record, in normal form (UTC times, defaults filled in).
+
+    Args:
+        line: JSON.
+        kind: the one type that it may be of, and need not name; None: any, and it names its own.
+        application: of a record that names none.
 
     Raises:
         Rejection: the line is no record of the contract; its message says which field and why.
     """
     try:
-        record = _decoder.decode(line)
+        record = (_decoder if kind is None else _decoders[kind]).decode(line)
         if b"\\u0000" in line and (path := nul_path(msgspec.to_builtins(record))):
             raise Rejection(f"field '{path}' holds a NUL character, which cannot be stored")
-        return check(record)
+        return check(record, application)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Rejection(explain(error, line, CHOICES)) from None
+        raise Rejection(explain(error, line, CHOICES, kind)) from None
 
 
-def check(record: Record) -> Record:
+def check(record: Record, application: str = DEFAULT_APPLICATION) -> Record:
     """What the types cannot say; brings the record into normal form in place.
+
+    Args:
+        record: as decoded.
+        application: of a record that names none.
 
     Raises:
         Rejection: a rule is broken.
     """
     if isinstance(record, Interaction):
         record.occurred_at = _utc("occurred_at", record.occurred_at)
-        record.application = record.application or DEFAULT_APPLICATION
+        record.application = record.application or application
         record.sample_rate = record.sample_rate or 1.0
     elif isinstance(record, Feedback):
         record.occurred_at = _utc("occurred_at", record.occurred_at)
@@ -159,7 +171,7 @@ def check(record: Record) -> Record:
             record.occurred_at = _utc("occurred_at", record.occurred_at)
     else:
         record.deployed_at = _utc("deployed_at", record.deployed_at)
-        record.application = record.application or DEFAULT_APPLICATION
+        record.application = record.application or application
         record.rollout_share = record.rollout_share or 1.0
         if record.prompt_version is None and record.fixes is None:
             raise Rejection("a deployment needs 'prompt_version' or 'fixes'")

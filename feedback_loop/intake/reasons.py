@@ -40,20 +40,21 @@ _TIME_EXAMPLE = "RFC 3339, such as 2026-01-05T09:30:00Z"
 _RECORD_TYPES = "interaction, feedback, evaluation or deployment"
 
 
-def explain(error: Exception, line: bytes, choices: Mapping[str, Sequence[str]]) -> str:
+def explain(error: Exception, line: bytes, choices: Mapping[str, Sequence[str]], kind: str | None = None) -> str:
     """Word a decoding error.
 
     Args:
         error: what msgspec raised on the line.
         line: the line, to recognise common slips in it.
         choices: the allowed values of every field that has a fixed set.
+        kind: the one type that a record may be of; None: any.
     """
     if isinstance(error, RecursionError):
         return "lists or objects are nested too deeply"
     if isinstance(error, UnicodeDecodeError):
         return f"not valid UTF-8: {error.reason} at byte {error.start} of a text"
     if isinstance(error, msgspec.ValidationError):
-        return _explain_field(str(error), choices)
+        return _explain_field(str(error), choices, kind or _RECORD_TYPES)
     return _explain_syntax(str(error), line)
 
 
@@ -85,7 +86,7 @@ def _explain_syntax(message: str, line: bytes) -> str:
     return f"not valid JSON: {message.removeprefix('JSON is malformed: ')}"
 
 
-def _explain_field(message: str, choices: Mapping[str, Sequence[str]]) -> str:
+def _explain_field(message: str, choices: Mapping[str, Sequence[str]], types: str) -> str:
     where = _WHERE.search(message)
     path, text = (where[1], message[: where.start()]) if where else ("", message)
     field = f"field '{path.replace('[...]', '')}'" if path else "the line"
@@ -94,7 +95,7 @@ def _explain_field(message: str, choices: Mapping[str, Sequence[str]]) -> str:
     if found := _UNKNOWN.fullmatch(text):
         return f"unknown field '{found[1]}'{f' in {field}' if path else ''} (facts of your own go under 'metadata')"
     if path == "type":
-        return f"{field} must be {_RECORD_TYPES}{f', got {found[1]}' if (found := _CHOICE.fullmatch(text)) else ''}"
+        return f"{field} must be {types}{f', got {found[1]}' if (found := _CHOICE.fullmatch(text)) else ''}"
     if found := _CHOICE.fullmatch(text):
         return f"{field}: unknown value {found[1]} (expected one of {', '.join(choices.get(path, ()))})"
     return f"{field} {_explain_value(text)}"

@@ -23,16 +23,17 @@ _KEY_FIELDS = {"feedback": "feedback_id", "deployment": "deployment_id"}
 _USER = re.compile(r'("user_id"\s*:\s*)("(?:[^"\\]|\\.)*+"?|[^,}\s]++)')
 
 
-def make_rejected(line: Line, reason: str, hash_key: bytes) -> dict[str, Any]:
+def make_rejected(line: Line, reason: str, hash_key: bytes, known_kind: str | None = None) -> dict[str, Any]:
     """A row of `rejected_records`.
 
     Args:
         line: the line as it was read.
         reason: why it was rejected.
         hash_key: of user ids and of the record's hash; 32 bytes.
+        known_kind: what the line is where it does not say so itself.
     """
     fields = _read_fields(line)
-    kind = fields.get("type")
+    kind = fields.get("type", known_kind)
     key = fields.get(_KEY_FIELDS.get(kind if isinstance(kind, str) else "", "interaction_id"))
     key = key or fields.get("interaction_id")
     digest = hashlib.blake2b(line.data, digest_size=16, key=hash_key, salt=line.n_bytes.to_bytes(8, "big"))

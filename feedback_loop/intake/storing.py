@@ -4,6 +4,7 @@ Belongs here: what every way in has in common, one transaction a batch. Does not
 (`importing.py` for files), rules (`contract.py`), rows (`rows.py`, `rejected.py`) and SQL (`store/facts.py`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,26 +40,43 @@ class Batch:
     lines: dict[FactKind, list[Line]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     rejected: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, line: Line, hash_key: bytes, max_line_bytes: int = MAX_LINE_BYTES) -> None:
-        """Parse a line into a row, or into a rejected record."""
+    def add(
+        self,
+        line: Line,
+        hash_key: bytes,
+        max_line_bytes: int = MAX_LINE_BYTES,
+        *,
+        read: Callable[[bytes], Record] = parse,
+        kind: FactKind | None = None,
+    ) -> None:
+        """Parse a line into a row, or into a rejected record.
+
+        Args:
+            line: as it came.
+            hash_key: from `identity.load_hash_key`; 32 bytes.
+            max_line_bytes: a longer line is rejected.
+            read: makes a record of a line, or raises `Rejection`.
+            kind: of a line that does not name its type.
+        """
         self.n_lines += 1
         self.n_bytes += len(line.data)
         try:
-            row = make_row(_parse(line, max_line_bytes), hash_key)
+            row = make_row(_parse(line, max_line_bytes, read), hash_key)
         except Rejection as rejection:
-            self.rejected.append(make_rejected(line, str(rejection), hash_key))
+            self.rejected.append(make_rejected(line, str(rejection), hash_key, kind))
         else:
             self.rows[row.kind].append(row)
             self.lines[row.kind].append(line)
 
 
-def store_batch(conn: Connection, batch: Batch, hash_key: bytes) -> dict[FactKind, facts.Merged]:
+def store_batch(conn: Connection, batch: Batch, hash_key: bytes, *, parks: bool = True) -> dict[FactKind, facts.Merged]:
     """Store a batch; what is known with other content joins `batch.rejected`.
 
     Args:
         conn: in a transaction, with `facts.prepare_staging` done in its session.
         batch: of lines; stored once.
         hash_key: from `identity.load_hash_key`; 32 bytes.
+        parks: note which feedback has no interaction yet, for `facts.count_parked` at the session's end.
 
     Returns:
         What became of the rows of each kind that the batch has.
@@ -71,23 +89,23 @@ def store_batch(conn: Connection, batch: Batch, hash_key: bytes) -> dict[FactKin
         if batch.rows[kind]:
             merged[kind] = facts.merge(conn, kind, [row.text for row in batch.rows[kind]])
             batch.rejected += _conflicts(batch, kind, merged[kind], hash_key)
-    if batch.rows["feedback"]:
+    if parks and batch.rows["feedback"]:
         facts.park_feedback(conn)
     facts.add_rejected(conn, batch.rejected)
     return merged
 
 
-def _parse(line: Line, max_line_bytes: int) -> Record:
+def _parse(line: Line, max_line_bytes: int, read: Callable[[bytes], Record]) -> Record:
     if line.is_cut:
         raise Rejection(f"the line has {line.n_bytes:,} bytes, more than {max_line_bytes:,}")
-    return parse(line.data)
+    return read(line.data)
 
 
 def _conflicts(batch: Batch, kind: FactKind, merged: facts.Merged, hash_key: bytes) -> list[dict[str, Any]]:
     rows, lines = batch.rows[kind], batch.lines[kind]
     return [
         make_rejected(
-            lines[position], f"{kind}_id '{rows[position].key}' was imported before with other content", hash_key
+            lines[position], f"{kind}_id '{rows[position].key}' was imported before with other content", hash_key, kind
         )
         for position in merged.conflicts
     ]

@@ -43,6 +43,12 @@ _SUMMARISE = """
 select brin_summarize_new_values(oid) from pg_class
 where oid = 'feedback_loop.ix_interactions_occurred_at'::regclass and pg_has_role(relowner, 'member')
 """
+_ELSEWHERE = """
+select named.interaction_id, named.application
+from unnest(cast(:ids as text[]), cast(:applications as text[])) named(interaction_id, application)
+join feedback_loop.interactions known using (interaction_id) where known.application <> named.application
+"""
+_MANY_STAGED = 1_000  # rows from which on a truncation is cheaper than to delete them
 _COPY_BYTES = 1 << 20  # per read of the driver
 
 
@@ -66,11 +72,17 @@ def encode_row(values: Iterable[Any]) -> str:
     return "\t".join([_ENCODERS[type(value)](value) for value in values])
 
 
-def prepare_staging(conn: Connection) -> None:
-    """Make this session's staging tables; they are emptied at every commit and end with the session."""
+def prepare_staging(conn: Connection, *, empties_itself: bool = True) -> None:
+    """Make this session's staging tables, which end with the session.
+
+    Args:
+        conn: in a transaction.
+        empties_itself: at every commit. That takes longer than storing a few rows; else call `empty_staging`.
+    """
+    on_commit = "DELETE" if empties_itself else "PRESERVE"
     for kind, columns in COLUMNS.items():
         conn.exec_driver_sql(
-            f"CREATE TEMP TABLE IF NOT EXISTS staged_{kind} ON COMMIT DELETE ROWS AS "  # noqa: S608
+            f"CREATE TEMP TABLE IF NOT EXISTS staged_{kind} ON COMMIT {on_commit} ROWS AS "  # noqa: S608
             f"SELECT 0::bigint AS position, {', '.join(columns)} FROM {SCHEMA}.{_TABLES[kind].name} WITH NO DATA"
         )
     conn.exec_driver_sql(
@@ -105,6 +117,12 @@ def merge(conn: Connection, kind: FactKind, rows: Sequence[str]) -> Merged:
     ).scalars()
     positions = tuple(conflicts)
     return Merged(n_new, len(rows) - n_new - len(positions), positions)
+
+
+def empty_staging(conn: Connection, kind: FactKind, n_rows: int) -> None:
+    """Empty a staging table that does not do so itself, in the transaction that filled it."""
+    statement = "TRUNCATE" if n_rows > _MANY_STAGED else "DELETE FROM"
+    conn.exec_driver_sql(f"{statement} staged_{kind}")
 
 
 def park_feedback(conn: Connection) -> None:
@@ -171,3 +189,9 @@ def refresh_statistics(conn: Connection) -> None:
     """
     conn.exec_driver_sql("ANALYZE feedback_loop.interactions, feedback_loop.feedback")
     conn.exec_driver_sql(_SUMMARISE)
+
+
+def find_elsewhere(conn: Connection, pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Of pairs of interaction and application those whose interaction is known, and of another application."""
+    found = conn.execute(sa.text(_ELSEWHERE), {"ids": [i for i, _ in pairs], "applications": [a for _, a in pairs]})
+    return {(row.interaction_id, row.application) for row in found}

@@ -49,6 +49,7 @@ from feedback_loop.store.tables.patterns import (
     pattern_lineage,
     pattern_segments,
 )
+from feedback_loop.store.tables.service import write_keys
 from feedback_loop.store.tables.sources import import_cursors, written_scores
 
 __all__ = [
@@ -93,5 +94,6 @@ __all__ = [
     "tickets",
     "verifications",
     "week_runs",
+    "write_keys",
     "written_scores",
 ]
