@@ -24,6 +24,7 @@ from feedback_loop.audit_cli import audit
 from feedback_loop.decisions_cli import application_option, as_json_option, patterns, print_listing
 from feedback_loop.environment import read_environment
 from feedback_loop.errors import FeedbackLoopError, TransientError
+from feedback_loop.privacy_cli import forget, privacy
 from feedback_loop.tickets_cli import tickets
 
 EXIT_PERMANENT, EXIT_TRANSIENT = 1, 75
@@ -32,6 +33,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Try it": ("demo", "simulate"),
     "The weekly loop": ("import", "run", "deployed", "verify", "audit", "placebos"),
     "Read the results": ("patterns", "tickets", "verifications"),
+    "Privacy": ("forget", "privacy"),
     "Operate": ("dev", "db", "doctor"),
 }
 
@@ -171,14 +173,19 @@ def import_files(paths: tuple[str, ...], max_line_mb: int) -> None:
     Importing again adds nothing. Bad lines are kept in rejected_records, the rest goes on, and the exit status is 1.
     """
     from feedback_loop import terminal
+    from feedback_loop.config import load_settings
     from feedback_loop.intake.identity import load_hash_key
     from feedback_loop.intake.importing import import_paths
+    from feedback_loop.redaction.ner import load_redactor
     from feedback_loop.store.engine import open_database
 
     environment, progress = read_environment(), terminal.console(to_stderr=True)
     with open_database(environment) as engine, terminal.import_progress(progress) as show:
         key = load_hash_key(environment)
-        summary = import_paths(engine, paths, hash_key=key, on_progress=show, max_line_bytes=max_line_mb << 20)
+        redactor = load_redactor(load_settings(environment).privacy)
+        summary = import_paths(
+            engine, paths, hash_key=key, on_progress=show, max_line_bytes=max_line_mb << 20, redactor=redactor
+        )
     terminal.print_import(terminal.console(), summary)
     if summary.has_rejected:
         sys.exit(EXIT_PERMANENT)
@@ -297,6 +304,12 @@ cli.add_command(patterns)
 
 
 cli.add_command(tickets)
+
+
+cli.add_command(forget)
+
+
+cli.add_command(privacy)
 
 
 @cli.command()

@@ -22,8 +22,10 @@ from feedback_loop.environment import Environment
 from feedback_loop.errors import ConfigurationError
 from feedback_loop.extract import ExtractPolicy
 from feedback_loop.llm import AnalystPolicy
+from feedback_loop.redaction.ner import PrivacyPolicy
 from feedback_loop.route import ROUTES, RoutePolicy, RouteTarget, UpdatePolicy
 from feedback_loop.segments import SegmentPolicy
+from feedback_loop.store.retention import RetentionPolicy
 from feedback_loop.verify import GuardPolicy, VerifyPolicy, WatchPolicy
 
 
@@ -60,6 +62,8 @@ class Settings(pydantic.BaseModel):
     verify: VerifyPolicy = VerifyPolicy()
     guards: GuardPolicy = GuardPolicy()
     watch: WatchPolicy = WatchPolicy()
+    privacy: PrivacyPolicy = PrivacyPolicy()
+    retention: RetentionPolicy = RetentionPolicy()
 
     @pydantic.model_validator(mode="after")
     def _can_be_audited(self) -> Self:

@@ -48,6 +48,7 @@ from feedback_loop.store.tables.patterns import (
     pattern_lineage,
     pattern_segments,
 )
+from feedback_loop.store.tables.privacy import opt_outs
 
 __all__ = [
     "SCHEMA",
@@ -69,6 +70,7 @@ __all__ = [
     "loop_weeks",
     "metadata",
     "negative_feedback",
+    "opt_outs",
     "pattern_cards",
     "pattern_contradictions",
     "pattern_decisions",
