@@ -26,6 +26,7 @@ from feedback_loop.environment import read_environment
 from feedback_loop.errors import FeedbackLoopError, TransientError
 from feedback_loop.exclusions_cli import exclusions
 from feedback_loop.importers_cli import import_records
+from feedback_loop.privacy_cli import forget, privacy
 from feedback_loop.serve_cli import keys, serve
 from feedback_loop.tickets_cli import tickets
 
@@ -35,6 +36,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Try it": ("demo", "simulate"),
     "The weekly loop": ("import", "run", "deployed", "verify", "audit", "placebos"),
     "Read the results": ("patterns", "tickets", "verifications", "exclusions"),
+    "Privacy": ("forget", "privacy"),
     "Operate": ("dev", "serve", "keys", "db", "doctor"),
 }
 
@@ -288,6 +290,12 @@ cli.add_command(serve)
 
 
 cli.add_command(keys)
+
+
+cli.add_command(forget)
+
+
+cli.add_command(privacy)
 
 
 @cli.command()

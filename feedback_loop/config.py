@@ -25,8 +25,10 @@ from feedback_loop.extract import ExtractPolicy
 from feedback_loop.intake.importers.policy import SourcePolicy
 from feedback_loop.intake.service.policy import ServePolicy
 from feedback_loop.llm import AnalystPolicy
+from feedback_loop.redaction.ner import PrivacyPolicy
 from feedback_loop.route import ROUTES, RoutePolicy, RouteTarget, UpdatePolicy
 from feedback_loop.segments import SegmentPolicy
+from feedback_loop.store.retention import RetentionPolicy
 from feedback_loop.verify import GuardPolicy, VerifyPolicy, WatchPolicy
 
 
@@ -67,6 +69,8 @@ class Settings(pydantic.BaseModel):
     guards: GuardPolicy = GuardPolicy()
     watch: WatchPolicy = WatchPolicy()
     serve: ServePolicy = ServePolicy()
+    privacy: PrivacyPolicy = PrivacyPolicy()
+    retention: RetentionPolicy = RetentionPolicy()
 
     @pydantic.model_validator(mode="after")
     def _can_be_audited(self) -> Self:

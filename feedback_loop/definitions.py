@@ -13,6 +13,7 @@ from feedback_loop.defs.assets import FACTS, WEEKLY_ASSETS
 from feedback_loop.defs.checks import DAILY_CHECKS, WATCH_CHECKS, WEEKLY_CHECKS
 from feedback_loop.defs.importing import build_sources
 from feedback_loop.defs.resources import Alerts, AnalystResource, Database, EmbedderResource, TrackerResource
+from feedback_loop.defs.retention import RETENTION_ASSETS
 from feedback_loop.defs.schedules import JOBS, SCHEDULES, SENSORS
 from feedback_loop.defs.verification import DAILY_ASSETS, MONTHLY_ASSETS
 from feedback_loop.environment import read_environment
@@ -35,7 +36,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
     }
     owners = list(settings.owners)
     sources = build_sources(settings.sources)
-    every = [*sources.assets, *WEEKLY_ASSETS, *DAILY_ASSETS, *MONTHLY_ASSETS]
+    every = [*sources.assets, *WEEKLY_ASSETS, *DAILY_ASSETS, *MONTHLY_ASSETS, *RETENTION_ASSETS]
     assets = dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=owners), every)
     return dg.Definitions(
         assets=[*FACTS, *assets],

@@ -32,7 +32,8 @@ LOOP = [
     "ticket_updates",
 ]
 MONTHLY = ["placebo_rates"]
-GROUPS = ["capture", "clean", "extract", "describe", "cluster", "prioritise", "route", "metrics", "verify"]
+GROUPS = ["capture", "clean", "extract", "describe", "cluster", "prioritise", "route", "metrics", "verify", "privacy"]
+RETENTION = ["retention"]
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +47,14 @@ def test_they_can_be_loaded() -> None:
 
 
 def test_every_asset_says_whose_it_is_and_what_it_holds(specs: dict[str, dg.AssetSpec]) -> None:
-    assert {*LOOP, *MONTHLY, "interactions", "feedback", "deployments"} == set(specs)
+    assert {*LOOP, *MONTHLY, *RETENTION, "interactions", "feedback", "deployments"} == set(specs)
     for name, spec in specs.items():
         assert spec.kinds, name
         assert spec.group_name in GROUPS, name
         assert (spec.description or "").strip(), name
         assert spec.metadata["dagster/column_schema"].columns, name
         assert spec.metadata["dagster/relation_identifier"].startswith("feedback_loop."), name
-    for name in LOOP + MONTHLY:
+    for name in LOOP + MONTHLY + RETENTION:
         assert list(specs[name].owners) == list(Settings().owners), name
         assert specs[name].code_version, name
 
@@ -98,6 +99,7 @@ def test_weeks_are_mondays_utc_from_the_first_week_on() -> None:
     [
         ("weekly_schedule", datetime(2026, 2, 2, 3, tzinfo=UTC), "2026-01-26", "0 3 * * 1"),
         ("verification_schedule", datetime(2026, 2, 4, 5, tzinfo=UTC), "2026-02-03", "0 5 * * *"),
+        ("retention_schedule", datetime(2026, 2, 4, 6, tzinfo=UTC), "2026-02-03", "0 6 * * *"),
         ("watch_schedule", datetime(2026, 2, 4, 7, tzinfo=UTC), None, "0 7 * * *"),
     ],
 )
@@ -131,6 +133,7 @@ def test_jobs_hold_what_they_are_named_for() -> None:
     assert steps("weekly_loop") == set(LOOP[:daily])
     assert steps("daily_verification") == set(LOOP[daily:])
     assert steps("monthly_placebos") == set(MONTHLY)
+    assert steps("daily_retention") == set(RETENTION)
     assert steps("daily_watch") == set()
 
 

@@ -34,7 +34,7 @@ def place(vectors: ExactVectors, exemplars: Sequence[ExactVectors], thresholds: 
 
     Args:
         vectors: shape (n, d); a row of zeros is of no pattern.
-        exemplars: of each pattern, at least one.
+        exemplars: of each pattern; one without any takes nothing.
         thresholds: of each pattern.
     """
     n = len(vectors)
@@ -56,7 +56,7 @@ def similarities(
 
     Args:
         vectors: shape (n, d).
-        exemplars: of each pattern, at least one.
+        exemplars: of each pattern; to one without any the similarity is -1.
         to_others: leave exemplars out that say the same as the text.
     """
     nearness = np.zeros((len(vectors), len(exemplars)))
@@ -85,7 +85,9 @@ def similarity_among(vectors: ExactVectors) -> NDArray[np.float64]:
 
 
 def mean_of_nearest(cosines: NDArray[np.float32], most: int = _NEAREST) -> NDArray[np.float64]:
-    """Mean of the three largest of each row (of all, where there are fewer). Shape (n, m) to (n,)."""
+    """Mean of the three largest of each row (of all, where there are fewer; -1 of none). Shape (n, m) to (n,)."""
+    if not cosines.shape[1]:  # of a pattern whose members were all deleted for people
+        return np.full(len(cosines), -1.0)
     k = min(_NEAREST, most, cosines.shape[1])
     top = np.partition(cosines, cosines.shape[1] - k, axis=1)[:, -k:]
     mean: NDArray[np.float64] = top.astype(np.float64).mean(axis=1)

@@ -71,6 +71,7 @@ def exposures(context: dg.AssetExecutionContext, database: Database) -> dg.Mater
     """Sessions per day and prompt version, weighted by 1 / sample_rate: what every rate is measured against."""
     week = week_of(context)
     with database.begin() as conn:
+        weeks.check_facts(conn, window_of(week))
         frame = negatives.count_exposures(conn, window_of(week))
         negatives.save_exposures(conn, week, frame)
     numbers = {"exposures": float(frame["n_exposures"].sum()), "interactions": int(frame["n_interactions"].sum())}
@@ -91,6 +92,7 @@ def negative_feedback(
     """Interactions whose first negative signal came in the week, one row each with all their signals."""
     week, window, policy = week_of(context), window_of(week_of(context)), settings.extract
     with database.begin() as conn:
+        weeks.check_facts(conn, window)
         signals = negatives.read_signals(conn, window, policy.candidate_signals)
         frame = extract_negatives(signals, policy, known=window)
         negatives.save_negatives(conn, week, frame, policy_version(policy))

@@ -4,6 +4,7 @@ Belongs here: checks that need every layer, changing nothing but what first use 
 how the answers look (`cli.py`).
 """
 
+import ipaddress
 import shutil
 import sys
 import time
@@ -52,6 +53,7 @@ def examine(environment: Environment) -> list[Check]:
         with connect(environment) as engine:
             checks.append(_check("database", lambda: _database(engine)))
             if checks[-1].is_ok:
+                checks.append(_check("encryption", lambda: _encryption(engine)))
                 checks.append(_check("schema", lambda: _schema(engine)))
                 checks.append(_check("dagster storage", lambda: _dagster(environment, engine)))
     except FeedbackLoopError as error:
@@ -146,6 +148,34 @@ def _database(engine: sa.Engine) -> str:
     except DatabaseUnavailable as error:
         raise DatabaseUnavailable(f"{error}: start that server, or mend FEEDBACK_LOOP_DATABASE_URL") from error
     return f"PostgreSQL {version}, {describe(engine.url)}"
+
+
+def _encryption(engine: sa.Engine) -> str:
+    """Whether what goes to and from the database is encrypted; between machines it has to be."""
+    with engine.connect() as connection:
+        is_encrypted = connection.scalar(sa.text("select ssl from pg_stat_ssl where pid = pg_backend_pid()"))
+    if is_encrypted:
+        mode = engine.url.query.get("sslmode", "prefer")
+        unchecked = "" if mode == "verify-full" else "; sslmode=verify-full would also check whose server it is"
+        return f"the connection to PostgreSQL is encrypted (sslmode={mode}){unchecked}"
+    if not _is_local(engine.url):
+        raise ConfigurationError(
+            f"the connection to PostgreSQL at {engine.url.host} is not encrypted: personal data crosses the network in"
+            " the clear. Add ?sslmode=verify-full to FEEDBACK_LOOP_DATABASE_URL (docs/privacy.md)"
+        )
+    return "not encrypted, and need not be: the connection to PostgreSQL stays on this machine"
+
+
+def _is_local(url: sa.URL) -> bool:
+    """A socket, or an address of this machine. A name other than localhost is not looked up."""
+    host = url.query.get("host") or url.host
+    host = host[0] if isinstance(host, tuple) else host
+    if not host or host.startswith("/") or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _schema(engine: sa.Engine) -> str:

@@ -9,6 +9,7 @@ from feedback_loop.defs.assets import WEEKLY_ASSETS
 from feedback_loop.defs.checks import WATCH_CHECKS
 from feedback_loop.defs.partitions import DAYS, MONTHS, WEEKS
 from feedback_loop.defs.resources import Alerts
+from feedback_loop.defs.retention import RETENTION_ASSETS
 from feedback_loop.defs.verification import DAILY_ASSETS, MONTHLY_ASSETS
 
 # One process per run: starting one per step costs five times as much as the steps (reference: 30 s against 5).
@@ -45,6 +46,14 @@ daily_watch = dg.define_asset_job(
     description="Did the last complete week run?",
 )
 
+daily_retention = dg.define_asset_job(
+    "daily_retention",
+    selection=dg.AssetSelection.assets(*RETENTION_ASSETS),
+    executor_def=_IN_PROCESS,
+    description="What is older than it may be kept is deleted.",
+    tags={"dagster/max_retries": "1"},
+)
+
 RUNNING = dg.DefaultScheduleStatus.RUNNING
 
 
@@ -75,6 +84,13 @@ def watch_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=f"watch-{context.scheduled_execution_time:%Y-%m-%d}")
 
 
+@dg.schedule(job=daily_retention, cron_schedule="0 6 * * *", execution_timezone="UTC", default_status=RUNNING)
+def retention_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Every day at 06:00 UTC, an hour after verdicts: what was past its time at the end of the day before."""
+    day = DAYS.get_partition_keys(current_time=context.scheduled_execution_time)[-1]
+    return dg.RunRequest(run_key=f"retention-{day}", partition_key=day)
+
+
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)
 def alert_on_failure(context: dg.RunFailureSensorContext, alerts: Alerts) -> None:
     """A failed run is said out loud: in the log, and at the webhook where there is one."""
@@ -85,6 +101,6 @@ def alert_on_failure(context: dg.RunFailureSensorContext, alerts: Alerts) -> Non
     )
 
 
-JOBS = [weekly_loop, daily_verification, monthly_placebos, daily_watch]
-SCHEDULES = [weekly_schedule, verification_schedule, placebo_schedule, watch_schedule]
+JOBS = [weekly_loop, daily_verification, monthly_placebos, daily_watch, daily_retention]
+SCHEDULES = [weekly_schedule, verification_schedule, placebo_schedule, watch_schedule, retention_schedule]
 SENSORS = [alert_on_failure]

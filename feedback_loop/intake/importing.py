@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 from feedback_loop.errors import DatabaseUnavailable, InputError
 from feedback_loop.intake.reading import Source, find_sources
 from feedback_loop.intake.storing import KINDS, MAX_LINE_BYTES, Batch, store_batch
+from feedback_loop.redaction.deep import PATTERNS, Redactor
 from feedback_loop.store import facts
 from feedback_loop.store.facts import FactKind
 from feedback_loop.store.installation import check_hash_key
@@ -119,6 +120,7 @@ def import_paths(
     on_progress: Callable[[Progress], None] | None = None,
     batch_rows: int = BATCH_ROWS,
     max_line_bytes: int = MAX_LINE_BYTES,
+    redactor: Redactor = PATTERNS,
 ) -> ImportSummary:
     """Import JSON Lines files; importing them again adds nothing.
 
@@ -129,6 +131,7 @@ def import_paths(
         on_progress: called after every stored batch, from another thread.
         batch_rows: most lines per transaction.
         max_line_bytes: a longer line is rejected unread.
+        redactor: takes personal data and secrets out of every text.
 
     Raises:
         InputError: a path names nothing (nothing was imported), or a file breaks off (all that could be read, of it and
@@ -147,7 +150,7 @@ def import_paths(
                 check_hash_key(conn, hash_key)
                 facts.prepare_staging(conn)
             pending: Future[None] | None = None
-            for batch in _batches(sources, hash_key, batch_rows, max_line_bytes, broken):
+            for batch in _batches(sources, hash_key, batch_rows, max_line_bytes, broken, redactor):
                 if pending is not None:
                     pending.result()
                 pending = writer.submit(_store, conn, batch, summary, hash_key, started, total, on_progress)
@@ -166,10 +169,15 @@ def import_paths(
 
 
 def _batches(
-    sources: Sequence[Source], hash_key: bytes, batch_rows: int, max_line_bytes: int, broken: list[str]
+    sources: Sequence[Source],
+    hash_key: bytes,
+    batch_rows: int,
+    max_line_bytes: int,
+    broken: list[str],
+    redactor: Redactor,
 ) -> Iterator[_Batch]:
     """The lines of all sources in batches; a file that breaks off is noted in `broken` and the next one is read."""
-    batch, done = _Batch(), 0
+    batch, done = _Batch(redactor=redactor), 0
     for source in sources:
         try:
             for line in source.lines(max_line_bytes):
@@ -177,7 +185,7 @@ def _batches(
                 if batch.n_lines >= batch_rows or batch.n_bytes >= BATCH_BYTES:
                     batch.bytes_read = done + source.position
                     yield batch
-                    batch = _Batch()
+                    batch = _Batch(redactor=redactor)
         except InputError as error:
             broken.append(str(error))
         done += source.n_bytes

@@ -11,17 +11,20 @@ the same everywhere.
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from feedback_loop.intake.contract import Deployment, Evaluation, Feedback, Interaction, Record
 from feedback_loop.intake.reasons import Rejection
-from feedback_loop.redaction import hash_user, is_clean, redact, redact_json
+from feedback_loop.redaction import hash_user
+from feedback_loop.redaction.deep import PATTERNS, Redactor
 from feedback_loop.store.facts import FactKind, encode_row
 
 _encode_json = msgspec.json.Encoder(order="sorted").encode
 _ID_BYTES = 16
+_REMEMBERED = 1_024  # JSON fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +35,22 @@ class Row:
         kind: which fact table.
         key: its business key, as stored.
         text: the row in COPY's text format.
+        user_hash: of the person who is its user; None where nobody is named.
     """
 
     kind: FactKind
     key: str
     text: str
+    user_hash: str | None = None
 
 
-def make_row(record: Record, hash_key: bytes) -> Row:
+def make_row(record: Record, hash_key: bytes, redactor: Redactor = PATTERNS) -> Row:
     """The row that is stored of a record.
 
     Args:
         record: from `contract.parse` or `contract.check`.
         hash_key: of user ids, derived ids and content hashes; 32 bytes.
+        redactor: takes personal data and secrets out of every text.
 
     Raises:
         Rejection: a number inside a JSON field cannot be written.
@@ -55,24 +61,25 @@ def make_row(record: Record, hash_key: bytes) -> Row:
         raise Rejection("a whole number in a JSON field is outside 64 bits") from None
     if isinstance(record, Interaction):
         kind: FactKind = "interaction"
-        values = _interaction(record, hash_key)
+        values = _interaction(record, hash_key, redactor)
     elif isinstance(record, Feedback):
-        kind, values = "feedback", _feedback(record, hash_key)
+        kind, values = "feedback", _feedback(record, hash_key, redactor)
     elif isinstance(record, Evaluation):
-        kind, values = "evaluation", _evaluation(record, hash_key)
+        kind, values = "evaluation", _evaluation(record, hash_key, redactor)
     else:
-        kind, values = "deployment", _deployment(record, hash_key)
-    return Row(kind, values[0], encode_row((*values, content)))
+        kind, values = "deployment", _deployment(record, hash_key, redactor)
+    user = _user(record.user_id, hash_key) if isinstance(record, Interaction | Feedback) else None
+    return Row(kind, values[0], encode_row((*values, content)), user)
 
 
 def protect_id(value: str, hash_key: bytes) -> str:
     """An id as it is stored: itself, or its keyed hash where it holds personal data."""
-    if ("@" in value or "+" in value) and redact(value) != value:
+    if ("@" in value or "+" in value) and PATTERNS.text(value) != value:
         return hash_user(value, hash_key)
     return value
 
 
-def _interaction(record: Interaction, key: bytes) -> tuple[Any, ...]:
+def _interaction(record: Interaction, key: bytes, redactor: Redactor) -> tuple[Any, ...]:
     documents = record.retrieved_documents
     return (
         protect_id(record.interaction_id, key),
@@ -81,31 +88,31 @@ def _interaction(record: Interaction, key: bytes) -> tuple[Any, ...]:
         _optional_id(record.session_id, key),
         record.turn,
         _user(record.user_id, key),
-        _text(record.cohort),
+        _text(redactor, record.cohort),
         record.prompt_name,
         record.prompt_version,
         record.model,
-        _json(record.model_parameters),
-        _json(record.tools),
-        _text(record.system_prompt),
-        redact(record.user_input),
-        redact(record.output),
-        None if documents is None else _json(msgspec.to_builtins(documents)),
+        _json(redactor, record.model_parameters),
+        _json(redactor, record.tools),
+        _text(redactor, record.system_prompt),
+        redactor.text(record.user_input),
+        redactor.text(record.output),
+        None if documents is None else _json(redactor, msgspec.to_builtins(documents)),
         record.input_tokens,
         record.output_tokens,
         record.time_to_first_token_ms,
         record.latency_ms,
         record.cost_usd,
-        _text(record.error),
+        _text(redactor, record.error),
         record.safety_level,
         record.experiment,
         record.variant,
         record.sample_rate,
-        _json(record.metadata),
+        _json(redactor, record.metadata),
     )
 
 
-def _feedback(record: Feedback, key: bytes) -> tuple[Any, ...]:
+def _feedback(record: Feedback, key: bytes, redactor: Redactor) -> tuple[Any, ...]:
     business_key = (record.interaction_id, record.user_id, record.signal, record.occurred_at)
     return (
         protect_id(record.feedback_id, key) if record.feedback_id else _derive_id("f", business_key, key),
@@ -114,14 +121,14 @@ def _feedback(record: Feedback, key: bytes) -> tuple[Any, ...]:
         _user(record.user_id, key),
         record.signal,
         None if record.value is None else float(record.value),
-        _text(record.reason),
-        _text(record.comment),
-        _text(record.edited_output),
-        _text(record.preferred_output),
+        _text(redactor, record.reason),
+        _text(redactor, record.comment),
+        _text(redactor, record.edited_output),
+        _text(redactor, record.preferred_output),
     )
 
 
-def _evaluation(record: Evaluation, key: bytes) -> tuple[Any, ...]:
+def _evaluation(record: Evaluation, key: bytes, redactor: Redactor) -> tuple[Any, ...]:
     business_key = (record.interaction_id, record.evaluator, record.evaluator_version, record.occurred_at)
     return (
         _derive_id("e", business_key, key),
@@ -129,13 +136,13 @@ def _evaluation(record: Evaluation, key: bytes) -> tuple[Any, ...]:
         record.evaluator,
         record.evaluator_version,
         record.score,
-        _text(record.label),
-        _text(record.explanation),
+        _text(redactor, record.label),
+        _text(redactor, record.explanation),
         record.occurred_at,
     )
 
 
-def _deployment(record: Deployment, key: bytes) -> tuple[Any, ...]:
+def _deployment(record: Deployment, key: bytes, redactor: Redactor) -> tuple[Any, ...]:
     business_key = (
         record.application,
         record.prompt_name,
@@ -151,7 +158,7 @@ def _deployment(record: Deployment, key: bytes) -> tuple[Any, ...]:
         record.prompt_version,
         record.rollout_share,
         record.fixes,
-        _text(record.rationale),
+        _text(redactor, record.rationale),
     )
 
 
@@ -169,12 +176,17 @@ def _optional_id(value: str | None, key: bytes) -> str | None:
     return None if value is None else protect_id(value, key)
 
 
-def _text(value: str | None) -> str | None:
-    return None if value is None else redact(value)
+def _text(redactor: Redactor, value: str | None) -> str | None:
+    return None if value is None else redactor.text(value)
 
 
-def _json(value: Any) -> str | None:
-    if value is None:
-        return None
-    text = _encode_json(value).decode()
-    return text if is_clean(text) else _encode_json(redact_json(value)).decode()
+def _json(redactor: Redactor, value: Any) -> str | None:
+    return None if value is None else _clean_json(redactor, _encode_json(value))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _clean_json(redactor: Redactor, encoded: bytes) -> str:
+    """JSON without personal data; the same parameters, tools and documents come again and again."""
+    value = msgspec.json.decode(encoded)
+    clean = redactor.json(value)
+    return (encoded if clean == value else _encode_json(clean)).decode()

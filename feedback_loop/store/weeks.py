@@ -11,6 +11,7 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from feedback_loop.errors import InputError
 from feedback_loop.records import Window
 from feedback_loop.store.tables import week_runs
 
@@ -23,6 +24,14 @@ class WeekFacts:
     n_interactions: int
     n_feedback: int
 
+
+_MOST_GONE = 0.5
+"""Share of a week's interactions that may be gone before it cannot be run again."""
+
+_GONE = """
+select (select sum(n_interactions)::bigint from feedback_loop.week_runs where week = :week),
+       (select count(*) from feedback_loop.interactions where occurred_at >= :start and occurred_at < :end)
+"""
 
 _APPLICATIONS = """
 with recursive app as (
@@ -61,6 +70,21 @@ where not exists (select from feedback_loop.week_runs r where r.application = a.
                     and f.occurred_at >= start and f.occurred_at < start + interval '7 days'))
 order by 1
 """
+
+
+def check_facts(conn: Connection, window: Window) -> None:
+    """Refuse to run a week again whose facts retention took away: what was made of them would be replaced by nothing.
+
+    Raises:
+        InputError: more than half of the interactions that an earlier run counted are gone.
+    """
+    week = window.start.date()
+    counted, there = conn.execute(sa.text(_GONE), {"week": week, "start": window.start, "end": window.end}).one()
+    if counted and there < counted * (1 - _MOST_GONE):
+        raise InputError(
+            f"the week of {week} cannot be run again: of {counted:,} interactions {there:,} are left, the others are"
+            " past retention or deleted; what was made of them is kept as it is"
+        )
 
 
 def list_applications(conn: Connection, before: Window) -> list[str]:

@@ -40,14 +40,24 @@ SYSTEM_PROMPT = "You are a support assistant. Answer briefly, cite the policy, n
 
 
 def make_interaction(number: int, rng: random.Random) -> dict[str, object]:
-    """About 1.6 kB; one in 50 texts holds an e-mail address, one in 10 an order number, one in 100 a phone number."""
+    """About 1.6 kB, with what redaction has to find.
+
+    One in 50 texts holds an e-mail address, one in 10 an order number, one in 40 a name, one in 100 a phone number and
+    an address of a machine, one in 200 an IBAN, one in 500 an API key.
+    """
     text = " ".join(rng.choices(WORDS, k=25))
     if number % 50 == 0:
         text += " write to jo.doe@mail.example.com"
     if number % 10 == 0:
         text += f" order {number:010d} of 2026-01-05 for 19.99 EUR"
     if number % 100 == 0:
-        text += " or call 416-555-0142"
+        text += f" or call 416-555-0142 from 10.20.{number // 100 % 250}.{number // 25_000 % 250}"
+    if number % 200 == 0:
+        text += " iban GB90YNTU67299444055881"
+    if number % 500 == 0:
+        text += f" with sk-ant-api03-{number:030d}"
+    if number % 40 == 0:
+        text += "\nKind regards,\nJo Doe"
     return {
         "type": "interaction",
         "interaction_id": f"i-{number:09d}",

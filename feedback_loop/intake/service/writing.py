@@ -159,8 +159,9 @@ class Writer:
                 merged = store_batch(conn, combined, self._hash_key, parks=False)
                 for kind in merged:
                     facts.empty_staging(conn, kind, len(combined.rows[kind]))
-                is_told_apart = len(group) == 1 or all(
-                    outcome.n_new == len(combined.rows[kind]) for kind, outcome in merged.items()
+                is_told_apart = len(group) == 1 or (
+                    all(outcome.n_new == len(combined.rows[kind]) for kind, outcome in merged.items())
+                    and len(combined.rejected) == sum(len(one.rejected) for one in group)  # nobody opted out
                 )
                 if not is_told_apart:
                     transaction.rollback()
@@ -183,7 +184,9 @@ class Writer:
             for position in range(len(rows) - 1, -1, -1):
                 if (received.interaction_ids[position], received.application) in elsewhere:
                     reason = "the interaction is of another application than the key"
-                    received.rejected.append(make_rejected(lines[position], reason, self._hash_key, "feedback"))
+                    received.rejected.append(
+                        make_rejected(lines[position], reason, self._hash_key, known_kind="feedback")
+                    )
                     del rows[position], lines[position], received.interaction_ids[position]
 
     def _connect(self) -> Connection:

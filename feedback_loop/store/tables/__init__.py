@@ -49,6 +49,7 @@ from feedback_loop.store.tables.patterns import (
     pattern_lineage,
     pattern_segments,
 )
+from feedback_loop.store.tables.privacy import opt_outs
 from feedback_loop.store.tables.service import write_keys
 from feedback_loop.store.tables.sources import import_cursors, written_scores
 
@@ -75,6 +76,7 @@ __all__ = [
     "loop_weeks",
     "metadata",
     "negative_feedback",
+    "opt_outs",
     "pattern_cards",
     "pattern_contradictions",
     "pattern_decisions",

@@ -76,4 +76,5 @@ text_vectors = sa.Table(
     key("embedding_version"),
     key("text_hash", sa.LargeBinary),
     column("vector", sa.LargeBinary),  # float16, little endian
+    column("kept_at", Timestamp, default="now()"),
 )

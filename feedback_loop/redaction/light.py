@@ -1,8 +1,8 @@
-"""Personal data out of text before it is stored, invisible characters before it is shown. Standard library only.
+"""The light pass: secrets, e-mail addresses, phone and card numbers out of text. Standard library only.
 
-Belongs here: what counts as an e-mail address, a phone number or a payment card number, what replaces it, the keyed
-hash that stands for a user, and which characters a reader cannot see. Does not belong here: which fields are redacted
-(see `intake/rows.py`).
+Belongs here: what counts as an e-mail address, a phone number or a payment card number, what replaces it, and the keyed
+hash that stands for a user. Does not belong here: secrets (`secrets.py`), what needs more than patterns (`deep.py`) and
+which fields are redacted (see `intake/rows.py`).
 
 Every pattern is linear in the length of the text: runs are matched possessively and start only where a run starts.
 Phone numbers are recognised by shape or by a word before them ("call", "tel."), never by digit count alone, so that
@@ -13,15 +13,10 @@ import hmac
 import re
 from typing import Any
 
+from feedback_loop.redaction.secrets import may_have_secret, redact_secrets
+
 EMAIL, PHONE, CARD = "<email>", "<phone>", "<card>"
 
-INVISIBLE = (
-    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, but for tab and newline
-    "\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f"  # zero-width, bidi, tags
-)
-"""Characters, as the inside of a regular expression's class, that show nothing and can make text say something else."""
-
-_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _MAX_PASSES = 8
 _SHORTEST = 6  # characters of the shortest that is replaced: a@b.io
 
@@ -61,19 +56,20 @@ _ANNOUNCED = re.compile(
 
 
 def redact(text: str) -> str:
-    """Replace e-mail addresses, phone numbers and card numbers by `<email>`, `<phone>` and `<card>`.
+    """Replace secrets, e-mail addresses, phone and card numbers by `<secret>`, `<email>`, `<phone>` and `<card>`.
 
     Applying it twice changes nothing more, unless more than eight numbers or addresses are glued together.
     """
     for _ in range(_MAX_PASSES):  # what is replaced may set free what was glued to it
-        cleaner = _redact_once(text)
+        cleaner = redact_contacts(redact_secrets(text))
         if cleaner == text:
             break
         text = cleaner
     return text
 
 
-def _redact_once(text: str) -> str:
+def redact_contacts(text: str) -> str:
+    """One pass of `redact`, but for secrets."""
     if len(text) < _SHORTEST:
         return text
     if "@" in text:
@@ -85,7 +81,7 @@ def _redact_once(text: str) -> str:
 
 def is_clean(text: str) -> bool:
     """True only where `redact` changes nothing, of the text or of any part of it; quicker than `redact`."""
-    return "@" not in text and (not _has_digit(text) or _RUN.search(text) is None)
+    return "@" not in text and not may_have_secret(text) and (not _has_digit(text) or _RUN.search(text) is None)
 
 
 def redact_json(value: Any) -> Any:
@@ -97,12 +93,6 @@ def redact_json(value: Any) -> Any:
     if isinstance(value, list):
         return [redact_json(item) for item in value]
     return value
-
-
-def visible(text: str, max_chars: int | None = None) -> str:
-    """Text on one line, without control, zero-width and bidirectional characters; cut with a mark where it is long."""
-    shown = " ".join(_INVISIBLE.sub(" ", text).split())
-    return shown if max_chars is None or len(shown) <= max_chars else shown[: max_chars - 1].rstrip() + "…"
 
 
 def hash_user(user_id: str, key: bytes) -> str:
