@@ -220,3 +220,19 @@ def test_another_key_keeps_those_together_whose_ids_are_known(
     assert call("import", str(path)).exit_code == 1  # eve is still opted out
     assert json.loads(call("forget", "--user", "eve", "--yes", "--json").output)["n_deleted"]["interactions"] == 1
     assert json.loads(call("forget", "--user", "bob", "--yes", "--json").output)["n_deleted"]["interactions"] == 1
+
+
+def test_an_import_stores_and_rejects_without_personal_data(call: Call, database_url: URL, tmp_path: Path) -> None:
+    path = tmp_path / "facts.jsonl"
+    told = "My name is Anna Ito, iban GB90YNTU67299444055881, password: hunter22"
+    good = interaction(1, "eve") | {"user_input": told, "metadata": {"note": told}, "system_prompt": told}
+    bad = interaction(2, "eve") | {"user_input": told, "sample_rate": 7}
+    path.write_bytes(lines(good, bad).encode() + b'{"user_input": "My name is Anna Ito \xff"}\n')
+    assert call("import", str(path)).exit_code == 1
+    engine = create_engine(database_url)
+    stored = everything(engine)
+    engine.dispose()
+    clean = "My name is <person>, iban <iban>, password: <secret>"
+    assert stored["interactions"].count(clean) == 3
+    assert clean in stored["rejected_records"]
+    assert [name for name, text in stored.items() if "Anna" in text or "hunter22" in text or "GB90" in text] == []
