@@ -171,7 +171,7 @@ def import_files(paths: tuple[str, ...], max_line_mb: int) -> None:
     Importing again adds nothing. Bad lines are kept in rejected_records, the rest goes on, and the exit status is 1.
     """
     from feedback_loop import terminal
-    from feedback_loop.intake.identity import load_hash_key
+    from feedback_loop.identity import load_hash_key
     from feedback_loop.intake.importing import import_paths
     from feedback_loop.store.engine import open_database
 
@@ -269,8 +269,8 @@ def deployed(
     \b
       feedback-loop deployed v7 --fixes FL-3 FL-4 --at 2026-02-03T10:00:00Z
     """  # noqa: D301 (click's mark for lines that are kept)
+    from feedback_loop.identity import load_hash_key
     from feedback_loop.intake.deployments import record_deployment
-    from feedback_loop.intake.identity import load_hash_key
     from feedback_loop.store.decisions import applications_of
     from feedback_loop.store.engine import open_database
 

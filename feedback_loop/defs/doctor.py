@@ -18,7 +18,7 @@ from feedback_loop.clients.trackers import open_tracker
 from feedback_loop.config import load_settings
 from feedback_loop.environment import Environment
 from feedback_loop.errors import ConfigurationError, DatabaseUnavailable, FeedbackLoopError, SchemaError
-from feedback_loop.intake.identity import load_hash_key
+from feedback_loop.identity import load_hash_key
 from feedback_loop.store import schema
 from feedback_loop.store.engine import connect, create_engine, dagster_url, describe, ensure_dagster_schema
 
