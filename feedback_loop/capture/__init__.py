@@ -19,3 +19,12 @@ checks it) and the way into the database (`intake/direct.py` is a sink that know
 Nothing here raises into the application or makes it wait: what goes wrong is counted (`Capture.counts`) and logged now
 and then.
 """
+
+from feedback_loop.capture.capture import Capture
+from feedback_loop.capture.http import HttpSink
+from feedback_loop.capture.interaction import Interaction
+from feedback_loop.capture.sampling import SamplingPolicy
+from feedback_loop.capture.sinks import Receipt, Sink, SinkUnavailable
+from feedback_loop.capture.spool import JsonlSpool
+
+__all__ = ["Capture", "HttpSink", "Interaction", "JsonlSpool", "Receipt", "SamplingPolicy", "Sink", "SinkUnavailable"]
