@@ -5,8 +5,8 @@ what a line says, and threads (`writer.py`).
 
 A process writes to a file of its own, `*.jsonl.open`, which it holds locked; when it is full or old enough it becomes
 `*.jsonl`. One process at a time ships, whichever gets the lock `ship.lock`: finished files, and open ones whose writer
-is gone. A file is deleted when the sink has taken all of it; until then it may be sent again, which stores nothing twice,
-for every record has an id. `*.jsonl` can be imported with `feedback-loop import DIRECTORY` as well.
+is gone. A file is deleted when the sink has taken all of it; until then it may be sent again, which stores nothing
+twice, for every record has an id. `*.jsonl` can be imported with `feedback-loop import DIRECTORY` as well.
 """
 
 import fcntl
