@@ -342,7 +342,8 @@ class _Manager(_Proxy):
 
 def _watched(call: _Call, reply: Any) -> Any:
     """The reply; a stream goes on being watched."""
-    if getattr(reply, "content", None) is None and (hasattr(reply, "__iter__") or hasattr(reply, "__aiter__")):
+    is_stream = getattr(reply, "content", None) is None and hasattr(reply, "close")
+    if is_stream and (hasattr(reply, "__iter__") or hasattr(reply, "__aiter__")):
         return _Stream(reply, call)
     call.read(reply)
     call.end()

@@ -6,7 +6,6 @@ Does not belong here: what is measured (`interaction.py`), any one client's shap
 
 import contextlib
 import functools
-import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -17,6 +16,7 @@ from feedback_loop.capture.interaction import CURRENT, Interaction, text_of
 if TYPE_CHECKING:
     from feedback_loop.capture.capture import Capture
 
+_GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200  # of `co_flags`; `inspect` names them, and loads much
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -55,11 +55,12 @@ class Calls:
 
     def __call__(self, function: F) -> F:
         """The function, each of whose calls is an interaction."""
-        if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+        if flags & (_GENERATOR | _ASYNC_GENERATOR):
 
             def wrapper(*args: Any, **kwargs: Any) -> Any:
                 return self._observed(function(*args, **kwargs), args, kwargs)
-        elif inspect.iscoroutinefunction(function):
+        elif flags & _COROUTINE:
 
             async def wrapper(*args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
                 one = self._begin(args, kwargs)

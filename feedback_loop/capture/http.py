@@ -4,7 +4,6 @@ Belongs here: requests to `feedback-loop serve` and whether an answer acknowledg
 retrying (`writer.py`) and the service itself. The standard library's client is used, loaded in the background thread.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -120,6 +119,8 @@ class HttpSink:
 
 def _read_receipt(body: bytes, n_sent: int) -> Receipt:
     """The answer of the service; one that does not account for every record acknowledges none."""
+    import json  # with the rest of HTTP, in the background thread
+
     try:
         answer: Any = json.loads(body)
         rejected = tuple((int(one["index"]), str(one["reason"])[:300]) for one in answer["rejected"])

@@ -4,13 +4,12 @@ Belongs here: the counts and the one place that logs. Does not belong here: deci
 """
 
 import contextlib
-import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 
-_LOG = logging.getLogger("feedback_loop.capture")
+_LOGGER = "feedback_loop.capture"
 _QUIET_S = 60.0
 
 
@@ -47,7 +46,9 @@ class Losses:
     def say(self, message: str, *values: object) -> None:
         """Log a warning; an application's broken log handler is not ours to fall over."""
         with contextlib.suppress(Exception):
-            _LOG.warning(message, *values)
+            import logging  # loaded when there is something to say
+
+            logging.getLogger(_LOGGER).warning(message, *values)
 
     def as_dict(self) -> dict[str, int]:
         """Dropped records by reason."""

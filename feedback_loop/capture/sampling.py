@@ -13,16 +13,24 @@ later; so *every* other interaction waits, also one that the draw has picked alr
 those that get feedback would count 1/rate where they were picked and 1 where they were not: too much.
 """
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 EXPLICIT_SIGNALS = frozenset({"thumbs_up", "thumbs_down", "rating", "comment", "report", "correction", "preference"})
 
 
-@dataclass(frozen=True)
-class SamplingPolicy:
+class _Policy(NamedTuple):
+    rate: float
+    n_first_of_user: int
+    signals: frozenset[str]
+    window_s: float
+    max_waiting: int
+    max_waiting_bytes: int
+    max_users: int
+
+
+class SamplingPolicy(_Policy):
     """How much of the traffic is kept.
 
     Attributes:
@@ -34,24 +42,33 @@ class SamplingPolicy:
         max_users: that are remembered; one who was forgotten is new again.
     """
 
-    rate: float = 0.2
-    n_first_of_user: int = 10
-    signals: frozenset[str] = EXPLICIT_SIGNALS
-    window_s: float = 900.0
-    max_waiting: int = 20_000
-    max_waiting_bytes: int = 64 << 20
-    max_users: int = 100_000
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if not 0 < self.rate <= 1:
-            raise ValueError(f"rate must be above 0 to 1, got {self.rate}")
+    def __new__(
+        cls,
+        rate: float = 0.2,
+        n_first_of_user: int = 10,
+        signals: frozenset[str] = EXPLICIT_SIGNALS,
+        window_s: float = 900.0,
+        max_waiting: int = 20_000,
+        max_waiting_bytes: int = 64 << 20,
+        max_users: int = 100_000,
+    ) -> "SamplingPolicy":
+        """Check the bounds.
+
+        Raises:
+            ValueError: one is outside.
+        """
+        if not 0 < rate <= 1:
+            raise ValueError(f"rate must be above 0 to 1, got {rate}")
+        new = super().__new__(cls, rate, n_first_of_user, signals, window_s, max_waiting, max_waiting_bytes, max_users)
         for name in ("n_first_of_user", "window_s", "max_waiting", "max_waiting_bytes", "max_users"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+            if not getattr(new, name) >= 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(new, name)}")
+        return new
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An interaction that may be sent.
 
     Attributes:
@@ -71,7 +88,9 @@ class Candidate:
 
 def draw(unit: str, salt: bytes) -> float:
     """The number of a session, uniform on [0, 1); the same in every process that has the salt (at most 64 bytes)."""
-    digest = hashlib.blake2b(unit.encode("utf-8", "replace"), digest_size=8, key=salt).digest()
+    from hashlib import blake2b  # loaded in the background thread
+
+    digest = blake2b(unit.encode("utf-8", "replace"), digest_size=8, key=salt).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 

@@ -5,8 +5,7 @@ Belongs here: the protocol, the receipt, pauses. Does not belong here: any one s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from feedback_loop.errors import TransientError
 
@@ -25,8 +24,7 @@ class SinkUnavailable(TransientError):  # noqa: N818 (says what is the case, as 
         self.retry_after_s = retry_after_s
 
 
-@dataclass(frozen=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What became of lines that a sink took. All that is in none of the other numbers is durably stored.
 
     Attributes:

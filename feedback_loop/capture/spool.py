@@ -14,9 +14,12 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feedback_loop.capture.sinks import Receipt, Sink
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OPEN, DONE = ".jsonl.open", ".jsonl"
 BATCH_LINES, BATCH_BYTES = 500, 1 << 20
@@ -42,6 +45,8 @@ class JsonlSpool:
         file_s: float = 60.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        from pathlib import Path  # not at every import of capture
+
         self.directory = Path(directory).absolute()
         self._max_bytes, self._file_bytes, self._file_s, self._now = max_bytes, file_bytes, file_s, now
         self._file: int | None = None
@@ -89,7 +94,7 @@ class JsonlSpool:
             os.close(self._file)
         self._file, self._written = None, 0
 
-    def finished(self) -> Iterator[Path]:
+    def finished(self) -> "Iterator[Path]":
         """Files that may be shipped, oldest first; open ones of writers that are gone become so."""
         for path in sorted(self.directory.glob(f"*{OPEN}")):
             if path != self._path or self._file is None:
@@ -184,7 +189,7 @@ class Spooled:
         self.spool.forget()
         self.sink.forget()
 
-    def _next_file(self) -> tuple[Path, list[bytes], int] | None:
+    def _next_file(self) -> "tuple[Path, list[bytes], int] | None":
         path = next(self.spool.finished(), None)
         if path is None:
             self.spool.finish_file()
@@ -202,7 +207,7 @@ class Spooled:
 class _Turn:
     """A lock between processes that nobody waits for."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: "Path") -> None:
         self._path = path
 
     def __enter__(self) -> bool:
@@ -219,7 +224,7 @@ class _Turn:
             os.close(self._file)
 
 
-def _adopt(path: Path) -> None:
+def _adopt(path: "Path") -> None:
     """Finish a file whose writer is gone: nobody holds its lock."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)

@@ -9,7 +9,6 @@ keep the interpreter, and with it the application, for up to 5 ms at a time.
 """
 
 import os
-import random
 import threading
 import time
 import weakref
@@ -57,12 +56,12 @@ class Writer:
         interval_s: float,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._make_preparer, self.sink, self._policy, self.losses = make_preparer, sink, policy, losses
         self._max_records, self._max_bytes, self._interval_s = max_records, max_bytes, interval_s
-        self._now, self._sleep, self._chance = now, sleep, chance
+        self._now, self._sleep, self._chance = now, sleep, chance or _chance
         self._begin()
         _WRITERS.add(self)
 
@@ -298,6 +297,10 @@ class Writer:
             self.losses.add(reason, n)
         if receipt.rejected:
             self.losses.add("rejected_by_sink", len(receipt.rejected), receipt.rejected[0][1])
+
+
+def _chance() -> float:
+    return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
 _WRITERS: weakref.WeakSet[Writer] = weakref.WeakSet()

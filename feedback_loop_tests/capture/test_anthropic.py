@@ -197,4 +197,4 @@ def test_whatever_a_client_returns_comes_back(capture: Capture, odd: object) -> 
         messages = Messages()
 
     found: Any = capture.wrap_anthropic(Client()).messages.create(model=3, messages="?", system=4, tools=5)
-    assert list(found) == odd if isinstance(odd, list) else found is odd
+    assert found is odd

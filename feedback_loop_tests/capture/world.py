@@ -47,7 +47,9 @@ def make_capture(sink: Any, **options: Any) -> Capture:
     return Capture("shop", sink, **{"policy": ALL, "hash_key": KEY, "interval_s": 0.01, **options})
 
 
-async def ask(app: Any, headers: Iterable[tuple[bytes, bytes]] = (), kind: str = "http") -> list[dict[str, Any]]:
+async def ask(
+    app: Any, headers: Iterable[tuple[bytes, bytes]] = (), kind: str = "http", **more: Any
+) -> list[dict[str, Any]]:
     """One request to an ASGI application; the messages it sends."""
     sent: list[dict[str, Any]] = []
 
@@ -61,7 +63,7 @@ async def ask(app: Any, headers: Iterable[tuple[bytes, bytes]] = (), kind: str =
             await asyncio.Event().wait()  # the client stays
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    scope = {"type": kind, "method": "POST", "path": "/chat", "headers": list(headers), "query_string": b""}
+    scope = {"type": kind, "method": "POST", "path": "/chat", "headers": list(headers), "query_string": b"", **more}
     await app(scope, receive, send)
     return sent
 
