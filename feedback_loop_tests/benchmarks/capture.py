@@ -154,10 +154,10 @@ def measure_import(n: int = 25) -> None:
     print(f"import: {loaded[0] - empty[0]:.0f} ms of CPU, {loaded[1] - empty[1]:.0f} ms of wall time more than nothing")
 
 
-def measure_sampling(n_draws: int = 200) -> None:
+def measure_sampling(n_draws: int = 60) -> None:
     """Estimates over many draws of the same traffic against full capture of it, as a table."""
     for seed in (1, 2, 3):
-        events = make_traffic(seed, n_sessions=4_000)
+        events = make_traffic(seed)
         n_all = sum(record["type"] == "interaction" for _, record in events)
         truth = np.array(weighed(events, sampled(events, SamplingPolicy(rate=1), KEY)))
         for rate in (0.1, 0.2):
@@ -173,7 +173,8 @@ def measure_sampling(n_draws: int = 200) -> None:
             print(
                 f"| {seed} | {rate:.0%} | {np.mean(kept) / n_all:.0%} | {truth[0]:,.0f} | {means[0]:,.0f} "
                 f"| {truth[1]:,.0f} | {means[1]:,.1f} | {truth[1] / truth[0]:.4f} | {shares.mean():.4f} "
-                f"({low:.4f} to {high:.4f}) |"
+                f"({low:.4f} to {high:.4f}) |",
+                flush=True,
             )
 
 

@@ -17,7 +17,8 @@ from feedback_loop.capture.writer import Writer
 from feedback_loop_tests.capture.world import ALL, KEY, MemorySink, make_capture
 
 HEAVY = ("dagster", "sqlalchemy", "psycopg2", "numpy", "pandas", "scipy", "sklearn", "msgspec", "pydantic", "anthropic",
-         "httpx2", "starlette", "ssl", "asyncio", "email")  # fmt: skip
+         "httpx2", "starlette", "ssl", "asyncio", "email", "inspect",
+         "dataclasses", "logging", "json", "pathlib")  # fmt: skip
 
 
 def make_writer(sink: Any, policy: SamplingPolicy = ALL, **options: Any) -> Writer:
