@@ -255,8 +255,8 @@ def deployed(
     \b
       feedback-loop deployed v7 --fixes FL-3 FL-4 --at 2026-02-03T10:00:00Z
     """  # noqa: D301 (click's mark for lines that are kept)
+    from feedback_loop.identity import load_hash_key
     from feedback_loop.intake.deployments import record_deployment
-    from feedback_loop.intake.identity import load_hash_key
     from feedback_loop.store.decisions import applications_of
     from feedback_loop.store.engine import open_database
 

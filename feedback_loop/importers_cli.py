@@ -71,7 +71,7 @@ def import_records(
 
 def _own_files(engine: Engine, environment: Environment, paths: tuple[str, ...], max_line_bytes: int) -> ImportSummary:
     from feedback_loop import terminal
-    from feedback_loop.intake.identity import load_hash_key
+    from feedback_loop.identity import load_hash_key
     from feedback_loop.intake.importing import import_paths
 
     key = load_hash_key(environment)
@@ -91,7 +91,7 @@ def _foreign(
     """Export files with the settings of a source of that name, or a source by its API."""
     from feedback_loop import terminal
     from feedback_loop.config import load_settings
-    from feedback_loop.intake.identity import load_hash_key
+    from feedback_loop.identity import load_hash_key
     from feedback_loop.intake.importers.opening import open_reader
     from feedback_loop.intake.importers.policy import TOOLS, choose_source
     from feedback_loop.intake.importers.running import import_files, import_source

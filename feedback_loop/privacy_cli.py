@@ -40,7 +40,7 @@ def forget(user: str, also_opt_out: bool, dry_run: bool, yes: bool, as_json: boo
     One transaction; doing it again finds nothing. Patterns keep their ids and counts: another member's words take the
     place of theirs. What a tracker holds is not changed: tickets that quoted them are listed.
     """
-    from feedback_loop.intake.identity import load_hash_key
+    from feedback_loop.identity import load_hash_key
     from feedback_loop.store import forgetting, opt_outs
     from feedback_loop.store.engine import open_database
     from feedback_loop.store.installation import check_hash_key
@@ -87,7 +87,7 @@ def opt_out(user: str, undo: bool) -> None:
 
     Refused records are counted as rejected, without their content.
     """
-    from feedback_loop.intake.identity import load_hash_key
+    from feedback_loop.identity import load_hash_key
     from feedback_loop.store import opt_outs
     from feedback_loop.store.engine import open_database
     from feedback_loop.store.installation import check_hash_key
@@ -122,7 +122,7 @@ def rotate_key(old_key_file: Path, users_file: Path | None) -> None:
     A hash cannot be turned back into an id. People of the users file get their new hash everywhere; all others count as
     new people from now on, and those of them who opted out must opt out again.
     """
-    from feedback_loop.intake.identity import load_hash_key
+    from feedback_loop.identity import load_hash_key
     from feedback_loop.redaction import hash_user
     from feedback_loop.store import opt_outs
     from feedback_loop.store.engine import open_database
@@ -143,7 +143,7 @@ def rotate_key(old_key_file: Path, users_file: Path | None) -> None:
 
 
 def _old_key(environment: Environment, path: Path) -> bytes:
-    from feedback_loop.intake.identity import load_hash_key
+    from feedback_loop.identity import load_hash_key
 
     try:
         secret = path.read_text(encoding="utf-8")

@@ -38,7 +38,7 @@ def serve(host: str, port: int, trust_proxy: str) -> None:
     import uvicorn
 
     from feedback_loop.config import load_settings
-    from feedback_loop.intake.identity import load_hash_key
+    from feedback_loop.identity import load_hash_key
     from feedback_loop.intake.service.app import build_app
     from feedback_loop.store.engine import open_database
 

@@ -17,9 +17,9 @@ from sqlalchemy import Connection
 from feedback_loop.errors import AskingStopped, FeedbackLoopError, ModelUnavailable, ReplyLost
 from feedback_loop.llm.budget import Budget
 from feedback_loop.llm.policy import AnalystPolicy
-from feedback_loop.llm.prices import Price, cost_usd, price_of
 from feedback_loop.llm.replies import count_invented, read_reply
 from feedback_loop.llm.requests import FINAL_REASONS, Answer, Item, Problem, Reply
+from feedback_loop.prices import Price, cost_usd, price_of
 from feedback_loop.store import models
 from feedback_loop.store.models import Call, CallEnd
 

@@ -330,8 +330,8 @@ def loop_metrics(context: dg.AssetExecutionContext, database: Database) -> dg.Ma
     """The week in numbers, per application, prompt version and cohort, and in a few sentences."""
     week = week_of(context)
     with database.begin() as conn:
-        versions = with_rate(metrics.count_versions(conn, week), "negative_rate", "n_negative", "exposures")
-        cohorts = with_rate(metrics.count_cohorts(conn, week), "response_rate", "n_responses", "n_shown")
+        versions = with_rate(metrics.count_versions(conn, week), "negative_rate", "negative", "exposures")
+        cohorts = with_rate(metrics.count_cohorts(conn, week), "response_rate", "responses", "shown")
         loop = metrics.count_loop(conn, week)
         metrics.save_metrics(conn, tables.prompt_version_weeks, week, versions)
         metrics.save_metrics(conn, tables.cohort_weeks, week, cohorts)

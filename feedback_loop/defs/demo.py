@@ -20,7 +20,7 @@ from feedback_loop.defs.demo_surroundings import Surroundings
 from feedback_loop.defs.runs import Loop, RunResult, open_loop
 from feedback_loop.environment import Environment
 from feedback_loop.errors import InputError, PermanentError
-from feedback_loop.intake.identity import load_hash_key
+from feedback_loop.identity import load_hash_key
 from feedback_loop.intake.importing import import_paths
 from feedback_loop.records import Fix, Verification
 from feedback_loop.store import aftermath, fixes, patterns, tickets

@@ -19,7 +19,7 @@ from feedback_loop.clients.trackers import open_tracker
 from feedback_loop.config import load_settings
 from feedback_loop.environment import Environment
 from feedback_loop.errors import ConfigurationError, DatabaseUnavailable, FeedbackLoopError, SchemaError
-from feedback_loop.intake.identity import load_hash_key
+from feedback_loop.identity import load_hash_key
 from feedback_loop.intake.importers.opening import open_reader
 from feedback_loop.intake.importers.policy import API_TOOLS
 from feedback_loop.store import schema

@@ -16,7 +16,7 @@ from feedback_loop.defs import metadata
 from feedback_loop.defs.failures import as_dagster_failure
 from feedback_loop.defs.resources import Database
 from feedback_loop.environment import read_environment
-from feedback_loop.intake.identity import load_hash_key
+from feedback_loop.identity import load_hash_key
 from feedback_loop.intake.importers.opening import open_reader, open_source, write_back
 from feedback_loop.intake.importers.policy import API_TOOLS, SourcePolicy
 from feedback_loop.intake.importers.running import SourceSummary, import_source

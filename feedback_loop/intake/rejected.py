@@ -13,8 +13,7 @@ import msgspec
 
 from feedback_loop.intake.reading import Line
 from feedback_loop.intake.reasons import MAX_REASON
-from feedback_loop.intake.rows import protect_id
-from feedback_loop.redaction import hash_user
+from feedback_loop.redaction import protect_id, protect_user
 from feedback_loop.redaction.deep import PATTERNS, Redactor
 
 MAX_EXCERPT = 4_000  # characters
@@ -73,12 +72,12 @@ def _excerpt(line: Line, fields: dict[str, Any], hash_key: bytes, redactor: Reda
     if fields and not line.is_cut:
         try:
             if fields.get("user_id") is not None:
-                fields["user_id"] = hash_user(str(fields["user_id"]), hash_key)
+                fields["user_id"] = protect_user(str(fields["user_id"]), hash_key)
             return msgspec.json.encode(redactor.json(fields)).decode()[:MAX_EXCERPT]
         except (OverflowError, RecursionError):
             pass  # fall back on the text
     text = line.data[: 4 * MAX_EXCERPT].decode("utf-8", "replace").replace("\\u0040", "@")
-    clean = redactor.text(_USER.sub(lambda found: f'{found[1]}"{hash_user(found[2], hash_key)}"', text))
+    clean = redactor.text(_USER.sub(lambda found: f'{found[1]}"{protect_user(found[2], hash_key)}"', text))
     if len(line.data) > 4 * MAX_EXCERPT or line.is_cut:
         clean = clean[:-_LONGEST_EMAIL]  # the cut may have split something that is then not recognised
     return clean[:MAX_EXCERPT]

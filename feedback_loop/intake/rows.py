@@ -5,7 +5,8 @@ Belongs here: which field is redacted and how a record without an id gets one. D
 
 Free text and JSON are redacted. Names of the product's own things (versions, models, evaluators) are kept as they are.
 Ids are join keys, so an id that holds an e-mail address or an international phone number is replaced by its keyed hash,
-the same everywhere.
+the same everywhere. A user id that was hashed inside the application (`hmac:` and 32 hexadecimal characters) is stored
+as those characters: the same person under the same key, whichever way the record came.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ import msgspec
 
 from feedback_loop.intake.contract import Deployment, Evaluation, Feedback, Interaction, Record
 from feedback_loop.intake.reasons import Rejection
-from feedback_loop.redaction import hash_user
+from feedback_loop.redaction import protect_id, protect_user
 from feedback_loop.redaction.deep import PATTERNS, Redactor
 from feedback_loop.store.facts import FactKind, encode_row
 
@@ -70,13 +71,6 @@ def make_row(record: Record, hash_key: bytes, redactor: Redactor = PATTERNS) -> 
         kind, values = "deployment", _deployment(record, hash_key, redactor)
     user = _user(record.user_id, hash_key) if isinstance(record, Interaction | Feedback) else None
     return Row(kind, values[0], encode_row((*values, content)), user)
-
-
-def protect_id(value: str, hash_key: bytes) -> str:
-    """An id as it is stored: itself, or its keyed hash where it holds personal data."""
-    if ("@" in value or "+" in value) and PATTERNS.text(value) != value:
-        return hash_user(value, hash_key)
-    return value
 
 
 def _interaction(record: Interaction, key: bytes, redactor: Redactor) -> tuple[Any, ...]:
@@ -169,7 +163,7 @@ def _derive_id(prefix: str, business_key: tuple[str | float | datetime | None, .
 
 
 def _user(user_id: str | None, key: bytes) -> str | None:
-    return None if user_id is None else hash_user(user_id, key)
+    return None if user_id is None else protect_user(user_id, key)
 
 
 def _optional_id(value: str | None, key: bytes) -> str | None:

@@ -2,7 +2,7 @@
 
     embedder    text -> vectors
     policy      which models are asked, and for how much money
-    prices      dollars per token, dated; what a call cost, and what it can cost at most
+    prices      what a call can cost at most; the table is `feedback_loop/prices.py`
     budget      money of a run: reserved before a call, settled after it, never passed
     manners     how each model wants to be asked
     requests    one request, one reply, one answer, as nouns

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Literal
 
-from feedback_loop.llm.prices import Price
+from feedback_loop.prices import Price
 from feedback_loop.records import check_between
 
 Teller = Literal["offline", "claude"]

@@ -9,18 +9,32 @@ Belongs here: the names that other rooms use. Does not belong here: which fields
 Nothing that this module imports is heavy; `deep.py` is imported where it is needed.
 """
 
-from feedback_loop.redaction.light import CARD, EMAIL, PHONE, hash_user, is_clean, redact, redact_json
+from feedback_loop.redaction.light import (
+    CARD,
+    EMAIL,
+    HASHED,
+    PHONE,
+    hash_user,
+    is_clean,
+    protect_id,
+    protect_user,
+    redact,
+    redact_json,
+)
 from feedback_loop.redaction.secrets import SECRET
 from feedback_loop.redaction.showing import INVISIBLE, visible
 
 __all__ = [
     "CARD",
     "EMAIL",
+    "HASHED",
     "INVISIBLE",
     "PHONE",
     "SECRET",
     "hash_user",
     "is_clean",
+    "protect_id",
+    "protect_user",
     "redact",
     "redact_json",
     "visible",

@@ -17,6 +17,10 @@ from feedback_loop.redaction.secrets import may_have_secret, redact_secrets
 
 EMAIL, PHONE, CARD = "<email>", "<phone>", "<card>"
 
+HASHED = "hmac:"
+"""What a user id starts with that travels hashed."""
+
+_HEX = re.compile(r"[0-9a-f]{32}")
 _MAX_PASSES = 8
 _SHORTEST = 6  # characters of the shortest that is replaced: a@b.io
 
@@ -98,6 +102,20 @@ def redact_json(value: Any) -> Any:
 def hash_user(user_id: str, key: bytes) -> str:
     """The keyed hash that stands for a person: HMAC-SHA256, the first 32 hexadecimal characters."""
     return hmac.digest(key, user_id.encode(), "sha256").hex()[:32]
+
+
+def protect_id(value: str, hash_key: bytes) -> str:
+    """An id as it is stored: itself, or its keyed hash where it holds personal data."""
+    if ("@" in value or "+" in value) and redact(value) != value:
+        return hash_user(value, hash_key)
+    return value
+
+
+def protect_user(user_id: str, key: bytes) -> str:
+    """A user id as it is stored: hashed here, or as it came where it was hashed before (`hmac:` and 32 hex digits)."""
+    if user_id.startswith(HASHED) and _HEX.fullmatch(user_id, len(HASHED)):
+        return user_id[len(HASHED) :]
+    return hash_user(user_id, key)
 
 
 def _has_digit(text: str) -> bool:

@@ -132,6 +132,11 @@ def park_feedback(conn: Connection) -> None:
     )
 
 
+def forget_parked(conn: Connection) -> None:
+    """Empty what `park_feedback` notes; for sessions that live on and never ask `count_parked`."""
+    conn.exec_driver_sql("TRUNCATE parked_feedback")
+
+
 def count_parked(conn: Connection) -> int:
     """How many feedback records that this session staged have no interaction yet."""
     statement = f"SELECT count(DISTINCT feedback_id) FROM parked_feedback staged {_NOT_KNOWN}"  # noqa: S608

@@ -26,11 +26,12 @@ with asked as materialized (
     select application, prompt_name, prompt_version, sum(n_exposures) as exposures
     from feedback_loop.exposures where week = :week group by 1, 2, 3
 ), negative as materialized (
-    select application, prompt_name, prompt_version, count(*) as n_negative
+    select application, prompt_name, prompt_version, count(*) as n_negative, sum(weight) as negative
     from feedback_loop.negative_feedback where week = :week group by 1, 2, 3
 )
 select application, prompt_name, prompt_version, n_interactions, coalesce(exposures, 0) as exposures,
-       coalesce(n_negative, 0) as n_negative, latency_p50_ms, latency_p95_ms, cost_usd
+       coalesce(n_negative, 0) as n_negative, coalesce(negative, 0) as negative, latency_p50_ms, latency_p95_ms,
+       cost_usd
 from asked left join exposed using (application, prompt_name, prompt_version)
      left join negative using (application, prompt_name, prompt_version)
 order by 1, 2, 3
@@ -42,7 +43,9 @@ with answers as (
     from feedback_loop.feedback where occurred_at >= :start and occurred_at < :end group by 1
 ), answered as materialized (
     select i.application, coalesce(i.cohort, '') as cohort, count(*) filter (where is_shown and is_of_week) as n_shown,
-           count(*) filter (where is_shown and is_answered and is_of_week) as n_responses
+           count(*) filter (where is_shown and is_answered and is_of_week) as n_responses,
+           sum(1 / sample_rate) filter (where is_shown and is_of_week) as shown,
+           sum(1 / sample_rate) filter (where is_shown and is_answered and is_of_week) as responses
     from answers join feedback_loop.interactions i using (interaction_id),
          lateral (select i.occurred_at >= :start and i.occurred_at < :end as is_of_week) w
     group by 1, 2
@@ -56,7 +59,8 @@ with answers as (
     group by 1, 2
 )
 select application, cohort, n_interactions, n_users, coalesce(n_shown, 0) as n_shown,
-       coalesce(n_responses, 0) as n_responses, coalesce(n_negative, 0) as n_negative
+       coalesce(n_responses, 0) as n_responses, coalesce(n_negative, 0) as n_negative, coalesce(shown, 0) as shown,
+       coalesce(responses, 0) as responses
 from asked left join answered using (application, cohort) left join negative using (application, cohort)
 order by 1, 2
 """
@@ -82,12 +86,18 @@ PASSIVE = ["shown", "dwell", "copied", "abandoned", "regenerated", "retried", "f
 
 
 def count_versions(conn: Connection, week: date) -> pd.DataFrame:
-    """Per prompt version: interactions, exposures, negatives, latency and cost."""
+    """Per prompt version: interactions, exposures, negatives, latency and cost.
+
+    `negative` are the negatives, each weighted by 1 / sample_rate as exposures are; a rate divides these two.
+    """
     return read_frame(conn, _VERSIONS, {**_span(week), "week": week})
 
 
 def count_cohorts(conn: Connection, week: date) -> pd.DataFrame:
-    """Per cohort: interactions, users, impressions of the feedback widget, answers to it, negatives."""
+    """Per cohort: interactions, users, impressions of the feedback widget, answers to it, negatives.
+
+    `shown` and `responses` are impressions and answers, each weighted by 1 / sample_rate; a rate divides these two.
+    """
     return read_frame(conn, _COHORTS, {**_span(week), "week": week, "passive": PASSIVE})
 
 
@@ -97,9 +107,9 @@ def count_loop(conn: Connection, week: date) -> pd.DataFrame:
 
 
 def save_metrics(conn: Connection, table: sa.Table, week: date, frame: pd.DataFrame) -> None:
-    """Replace one metric table's week."""
+    """Replace one metric table's week; columns that only rates were made of are left out."""
     conn.execute(table.delete().where(table.c.week == week))
-    copy_frame(conn, table, frame.assign(week=week))
+    copy_frame(conn, table, frame[[name for name in frame.columns if name in table.c]].assign(week=week))
 
 
 def _span(week: date) -> dict[str, object]:

@@ -60,11 +60,13 @@ order by 1
 _WEEK = """
 select (select count(distinct (prompt_name, prompt_version)) from feedback_loop.exposures
         where application = :application and week = :week) as n_versions,
-       (select count(distinct coalesce(i.session_id, i.interaction_id))
-        from feedback_loop.feedback f join feedback_loop.interactions i using (interaction_id)
-        where i.application = :application and i.occurred_at >= :start and i.occurred_at < :end
-          and f.occurred_at >= :start and f.occurred_at < :end and f.signal <> all(:passive)) as n_heard,
-       (select sum(n_sessions) from feedback_loop.exposures
+       (select sum(weight) from (
+            select 1 / max(i.sample_rate) as weight
+            from feedback_loop.feedback f join feedback_loop.interactions i using (interaction_id)
+            where i.application = :application and i.occurred_at >= :start and i.occurred_at < :end
+              and f.occurred_at >= :start and f.occurred_at < :end and f.signal <> all(:passive)
+            group by coalesce(i.session_id, i.interaction_id)) heard) as n_heard,
+       (select sum(n_exposures) from feedback_loop.exposures
         where application = :application and week = :week) as n_sessions
 """
 
@@ -108,7 +110,7 @@ def read_week(conn: Connection, application: str, week: date) -> tuple[int, floa
     window = Window.of_week(week)
     parameters = {"application": application, "week": week, "start": window.start, "end": window.end}
     row = conn.execute(sa.text(_WEEK), {**parameters, "passive": list(PASSIVE)}).one()
-    return int(row.n_versions), min(1.0, float(row.n_heard / row.n_sessions)) if row.n_sessions else None
+    return int(row.n_versions), min(1.0, float((row.n_heard or 0) / row.n_sessions)) if row.n_sessions else None
 
 
 def said_on(conn: Connection, application: str, interaction_ids: list[str]) -> dict[str, date]:

@@ -5,7 +5,7 @@
 Descriptions are of the badly rated answers in `../shared/data/real_feedback.jsonl.gz` (questions, answers and comments
 of real people), else of made-up complaints; cards and judgements of 10, 20 and 40 patterns that are new among 1,000
 events, with 8 quotes each, as many as are ever shown. Tokens are estimated from bytes (see the emulator's models.py),
-and the emulated model's answers are about as long as the quotes; prices are those of `llm/prices.py`.
+and the emulated model's answers are about as long as the quotes; prices are those of `prices.py`.
 """
 
 import gzip

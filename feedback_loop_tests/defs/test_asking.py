@@ -11,7 +11,7 @@ from feedback_loop.defs.asking import open_analyst
 from feedback_loop.environment import Environment, read_environment
 from feedback_loop.errors import BudgetExceeded, ConfigurationError, ModelUnavailable
 from feedback_loop.llm import OfflineAnalyst
-from feedback_loop.llm.prices import Price
+from feedback_loop.prices import Price
 from feedback_loop.testing.anthropic_emulator import AnthropicEmulator, FaultName
 from feedback_loop.testing.anthropic_emulator.server import START
 from feedback_loop_tests.llm.world import (

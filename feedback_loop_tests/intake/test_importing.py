@@ -87,6 +87,15 @@ def test_personal_data_is_not_stored_anywhere(engine: Engine, tmp_path: Path) ->
     assert first.metadata == {"contact": ["<email>"]}
 
 
+def test_a_user_id_that_was_hashed_in_the_application_is_the_same_person(engine: Engine, tmp_path: Path) -> None:
+    hashed = f"hmac:{hash_user('ann', KEY)}"
+    records = [interaction(f"i{n}", user_id=user) for n, user in enumerate(("ann", hashed, "hmac:ann", hashed[:-1]))]
+    run(engine, write(tmp_path / "a.jsonl", *records, feedback("i0", user_id=hashed)))
+    users = [row.user_hash for row in stored(engine, tables.interactions)]
+    assert users == [hash_user("ann", KEY)] * 2 + [hash_user("hmac:ann", KEY), hash_user(hashed[:-1], KEY)]
+    assert [row.user_hash for row in stored(engine, tables.feedback)] == [hash_user("ann", KEY)]
+
+
 def test_a_bad_line_is_kept_with_place_and_reason_and_the_rest_goes_on(engine: Engine, tmp_path: Path) -> None:
     lines = (interaction("i1"), b"{oops", b"", interaction("i2", sample_rate=0), interaction("i3"))
     path = write(tmp_path / "bad.jsonl", *lines)

@@ -10,9 +10,10 @@ from feedback_loop.config import Settings
 from feedback_loop.errors import ConfigurationError
 from feedback_loop.llm.budget import Budget
 from feedback_loop.llm.policy import AnalystPolicy
-from feedback_loop.llm.prices import PRICES, Price, cost_usd, most_usd, price_of
+from feedback_loop.llm.prices import most_usd
 from feedback_loop.llm.prompts import FailureReport, render, report_item
 from feedback_loop.llm.requests import Usage
+from feedback_loop.prices import PRICES, Price, cost_usd, price_of
 
 TODAY = date(2026, 11, 20)
 HAIKU = price_of("claude-haiku-5-5", TODAY)

@@ -14,8 +14,8 @@ from feedback_loop.defs.asking import open_analyst
 from feedback_loop.defs.asking_ledger import Asked
 from feedback_loop.environment import Environment
 from feedback_loop.llm import Analyst, AnalystPolicy, Candidate, FailureReport, KnownPattern, Quote, QuotedPattern
-from feedback_loop.llm.prices import cost_usd, price_of
 from feedback_loop.llm.requests import Usage
+from feedback_loop.prices import cost_usd, price_of
 from feedback_loop.testing.anthropic_emulator import AnthropicEmulator, Billed
 
 WEEK = date(2026, 11, 16)

@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from feedback_loop.errors import FeedbackLoopError
-from feedback_loop.intake.rows import protect_id
 from feedback_loop.intake.service import bodies
 from feedback_loop.intake.service.access import KeyRing, check_may_read, check_may_send
 from feedback_loop.intake.service.answers import Refused, answer
@@ -25,6 +24,7 @@ from feedback_loop.intake.service.limits import Buckets, Held, Memory
 from feedback_loop.intake.service.policy import ServePolicy
 from feedback_loop.intake.service.reading import Reader, Received
 from feedback_loop.intake.service.writing import Stored, Writer
+from feedback_loop.redaction import protect_id
 from feedback_loop.store import schema
 from feedback_loop.store.facts import FactKind
 from feedback_loop.store.summaries import load_summary

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from feedback_loop.intake.contract import Deployment, Feedback, Interaction, Record, parse
 from feedback_loop.intake.reading import Line
 from feedback_loop.intake.reasons import Rejection
-from feedback_loop.intake.rows import protect_id
 from feedback_loop.intake.service.limits import Buckets
 from feedback_loop.intake.service.policy import ServePolicy
 from feedback_loop.intake.storing import Batch
 from feedback_loop.records import SIGNAL_NAMES
+from feedback_loop.redaction import protect_id
 from feedback_loop.store.facts import FactKind
 from feedback_loop.store.summaries import OUTCOMES
 from feedback_loop.store.write_keys import WriteKey

@@ -8,7 +8,7 @@ import pytest
 
 from feedback_loop.environment import Environment
 from feedback_loop.errors import ConfigurationError
-from feedback_loop.intake.identity import KEY_FILE, load_hash_key
+from feedback_loop.identity import KEY_FILE, load_hash_key
 
 
 def test_the_key_file_is_made_once_and_private(tmp_path: Path) -> None:
