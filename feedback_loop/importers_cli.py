@@ -8,13 +8,17 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from sqlalchemy import Engine
 
 from feedback_loop.environment import Environment, read_environment
 from feedback_loop.errors import InputError
-from feedback_loop.intake.importing import ImportSummary
+
+if TYPE_CHECKING:  # imported where they are used, so that `--help` answers at once
+    from sqlalchemy import Engine
+
+    from feedback_loop.intake.importing import ImportSummary
 
 EXIT_REJECTED = 1
 
@@ -69,7 +73,9 @@ def import_records(
         sys.exit(EXIT_REJECTED)
 
 
-def _own_files(engine: Engine, environment: Environment, paths: tuple[str, ...], max_line_bytes: int) -> ImportSummary:
+def _own_files(
+    engine: "Engine", environment: Environment, paths: tuple[str, ...], max_line_bytes: int
+) -> "ImportSummary":
     from feedback_loop import terminal
     from feedback_loop.identity import load_hash_key
     from feedback_loop.intake.importing import import_paths
@@ -80,14 +86,14 @@ def _own_files(engine: Engine, environment: Environment, paths: tuple[str, ...],
 
 
 def _foreign(
-    engine: Engine,
+    engine: "Engine",
     environment: Environment,
     origin: str,
     paths: tuple[str, ...],
     mapping: Path | None,
     application: str | None,
     prompt_version: str | None,
-) -> ImportSummary:
+) -> "ImportSummary":
     """Export files with the settings of a source of that name, or a source by its API."""
     from feedback_loop import terminal
     from feedback_loop.config import load_settings
