@@ -146,6 +146,7 @@ def test_each_check_belongs_to_an_asset_that_exists(specs: dict[str, dg.AssetSpe
         "everything_read",
         "denominator_present",
         "feedback_arrived",
+        "few_are_left_out",
         "no_late_facts",
         "members_and_unassigned_add_up",
         "unassigned_share",

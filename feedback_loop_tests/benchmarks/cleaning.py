@@ -61,8 +61,8 @@ def table(title: str, cleaned: Iterable[tuple[date, CleanedWeek]], attackers: se
             counted.setdefault((row["reason"], row["effect"]), Counter())[who] += 1
     print(f"\n{title}: {n_feedback:,} records, {n_complaints:,} complaints, {n_verified:,} verified\n")
     print("| reason | effect | of attackers | of others |\n|---|---|--:|--:|")
-    for (reason, effect), n in sorted(counted.items()):
-        print(f"| `{reason}` | {effect} | {n['attackers']:,} | {n['others']:,} |")
+    for (reason, effect), counts in sorted(counted.items()):
+        print(f"| `{reason}` | {effect} | {counts['attackers']:,} | {counts['others']:,} |")
 
 
 def simulated(engine: Engine, folder: Path, n_weeks: int) -> None:

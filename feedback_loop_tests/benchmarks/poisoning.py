@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +59,15 @@ def settings_of(guards: str) -> Settings:
     return Settings(clean=GUARDS[guards], guards=UNAUDITED)
 
 
+def shipped_at(settings: SimulatorSettings) -> datetime:
+    """A Sunday: of a change without a version the next day is the first, so fourteen days end with the traffic."""
+    return settings.week_start(ATTACKED + 1) - timedelta(hours=14)
+
+
 def build(admin: Engine, seed: int, folder: Path, sessions: int) -> Base:
     """Traffic, weekly runs, and a deployment for the tickets of two planted failures."""
     settings = SimulatorSettings(seed=seed, n_weeks=N_WEEKS, sessions_per_week=sessions, growth=0.0)
-    shipped = settings.week_start(ATTACKED + 1)
+    shipped = shipped_at(settings)
     deployments = [SimulatedDeployment(shipped, None, (failure,)) for failure in (WORKS, USELESS)]
     simulator, name = Simulator(settings), f"base_{seed}"
     records = [r for week in range(N_WEEKS) for r in simulator.week(week, deployments)]
@@ -147,9 +152,11 @@ def _ticket(world: World, base: Base, attack: Attack | None) -> str:
 
 
 def _verdict(world: World, base: Base, goal: str, attack: Attack | None) -> str:
-    failure, week = (WORKS, ATTACKED + 1) if goal == "break" else (USELESS, ATTACKED)
+    failure = WORKS if goal == "break" else USELESS
+    fixed = base.settings.week_start(ATTACKED + 1)
     if attack is not None:
-        world.add(attack.records(base.settings.week_start(week), base.settings.seed, failure))
+        start = fixed if goal == "break" else fixed - timedelta(days=8)
+        world.add(attack.records(start, base.settings.seed, failure))
     ended = world.loop.verify(base.settings.week_start(N_WEEKS))
     return ended.error or verdict_on(world, base.fixes[failure])
 
