@@ -35,7 +35,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
         "alerts": Alerts(webhook=settings.alert_webhook),
     }
     owners = list(settings.owners)
-    sources = build_sources(settings.sources)
+    sources = build_sources(settings.sources, settings.privacy)
     every = [*sources.assets, *WEEKLY_ASSETS, *DAILY_ASSETS, *MONTHLY_ASSETS, *RETENTION_ASSETS]
     assets = dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=owners), every)
     return dg.Definitions(

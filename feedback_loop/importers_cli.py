@@ -77,12 +77,16 @@ def _own_files(
     engine: "Engine", environment: Environment, paths: tuple[str, ...], max_line_bytes: int
 ) -> "ImportSummary":
     from feedback_loop import terminal
+    from feedback_loop.config import load_settings
     from feedback_loop.identity import load_hash_key
     from feedback_loop.intake.importing import import_paths
+    from feedback_loop.redaction.ner import load_redactor
 
-    key = load_hash_key(environment)
+    key, redactor = load_hash_key(environment), load_redactor(load_settings(environment).privacy)
     with terminal.import_progress(terminal.console(to_stderr=True)) as show:
-        return import_paths(engine, paths, hash_key=key, on_progress=show, max_line_bytes=max_line_bytes)
+        return import_paths(
+            engine, paths, hash_key=key, on_progress=show, max_line_bytes=max_line_bytes, redactor=redactor
+        )
 
 
 def _foreign(
@@ -102,8 +106,10 @@ def _foreign(
     from feedback_loop.intake.importers.policy import TOOLS, choose_source
     from feedback_loop.intake.importers.running import import_files, import_source
     from feedback_loop.intake.importers.tables import load_mapping
+    from feedback_loop.redaction.ner import load_redactor
 
-    policy = choose_source(load_settings(environment).sources, origin, is_for_files=bool(paths))
+    settings = load_settings(environment)
+    policy = choose_source(settings.sources, origin, is_for_files=bool(paths))
     if policy is None:
         raise InputError(f"{origin} is neither a source of the settings nor one of {', '.join(TOOLS)}")
     policy = replace(
@@ -113,9 +119,10 @@ def _foreign(
         records=load_mapping(mapping) if mapping else policy.records,
     )
     key, progress = load_hash_key(environment), terminal.console(to_stderr=True)
+    redactor = load_redactor(settings.privacy)
     if paths:
         with terminal.import_progress(progress) as show:
-            return import_files(engine, paths, policy, hash_key=key, on_progress=show)
+            return import_files(engine, paths, policy, hash_key=key, redactor=redactor, on_progress=show)
     now = datetime.now(UTC)  # noqa: TID251 (up to now)
     with open_reader(policy, environment, time.sleep) as reader, progress.status(f"importing from {policy.name}"):
-        return import_source(engine, reader, policy, hash_key=key, now=now)
+        return import_source(engine, reader, policy, hash_key=key, now=now, redactor=redactor)

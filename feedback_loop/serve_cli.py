@@ -40,6 +40,7 @@ def serve(host: str, port: int, trust_proxy: str) -> None:
     from feedback_loop.config import load_settings
     from feedback_loop.identity import load_hash_key
     from feedback_loop.intake.service.app import build_app
+    from feedback_loop.redaction.ner import load_redactor
     from feedback_loop.store.engine import open_database
 
     environment = read_environment()
@@ -50,6 +51,7 @@ def serve(host: str, port: int, trust_proxy: str) -> None:
             engine,
             hash_key=load_hash_key(environment),
             policy=settings.serve,
+            redactor=load_redactor(settings.privacy),
             now=lambda: datetime.now(UTC),  # noqa: TID251 (the service lives now)
         )
         uvicorn.run(

@@ -20,6 +20,7 @@ from feedback_loop.identity import load_hash_key
 from feedback_loop.intake.importers.opening import open_reader, open_source, write_back
 from feedback_loop.intake.importers.policy import API_TOOLS, SourcePolicy
 from feedback_loop.intake.importers.running import SourceSummary, import_source
+from feedback_loop.redaction.ner import PrivacyPolicy, load_redactor
 from feedback_loop.store import tables
 
 WRITE_BACK_CRON = "30 6 * * *"  # after the daily verification
@@ -35,13 +36,13 @@ class SourceDefinitions:
     schedules: list[dg.ScheduleDefinition] = field(default_factory=list)
 
 
-def build_sources(policies: Sequence[SourcePolicy]) -> SourceDefinitions:
+def build_sources(policies: Sequence[SourcePolicy], privacy: PrivacyPolicy) -> SourceDefinitions:
     """What Dagster runs for the sources of the settings."""
     made = SourceDefinitions()
     for policy in policies:
         if policy.tool not in API_TOOLS:  # export files of these are named on the command line
             continue
-        _add(made, _importing(policy), f"import_{policy.asset_name}", policy.schedule)
+        _add(made, _importing(policy, privacy), f"import_{policy.asset_name}", policy.schedule)
         if policy.write_back:
             _add(made, _writing(policy), f"write_back_{policy.asset_name}", WRITE_BACK_CRON)
     return made
@@ -66,7 +67,7 @@ def about_import(summary: SourceSummary) -> dict[str, Any]:
     }
 
 
-def _importing(policy: SourcePolicy) -> dg.AssetsDefinition:
+def _importing(policy: SourcePolicy, privacy: PrivacyPolicy) -> dg.AssetsDefinition:
     @dg.asset(
         name=f"imported_{policy.asset_name}",
         group_name="capture",
@@ -79,7 +80,8 @@ def _importing(policy: SourcePolicy) -> dg.AssetsDefinition:
         environment = read_environment()
         with as_dagster_failure(), open_reader(policy, environment, time.sleep) as reader:
             key, now = load_hash_key(environment), datetime.now(UTC)  # noqa: TID251 (up to now)
-            summary = import_source(database.engine, reader, policy, hash_key=key, now=now)
+            redactor = load_redactor(privacy)
+            summary = import_source(database.engine, reader, policy, hash_key=key, now=now, redactor=redactor)
         return dg.MaterializeResult(metadata=about_import(summary))
 
     return imported

@@ -14,6 +14,7 @@ from feedback_loop.definitions import build_definitions
 from feedback_loop.defs.importing import build_sources
 from feedback_loop.defs.resources import Database
 from feedback_loop.intake.importers.policy import SourcePolicy
+from feedback_loop.redaction.ner import PrivacyPolicy
 from feedback_loop_tests.intake.importers.stubs import KEYS, Stub, open_stub
 from feedback_loop_tests.intake.importers.test_same_rows import rows
 from feedback_loop_tests.intake.importers.test_sources import MODULES
@@ -42,7 +43,9 @@ def installation(
 
 
 def test_a_source_has_assets_jobs_and_schedules() -> None:
-    made = build_sources([SourcePolicy(name="lf-eu", tool="langfuse", schedule="5 * * * *", write_back=True)])
+    made = build_sources(
+        [SourcePolicy(name="lf-eu", tool="langfuse", schedule="5 * * * *", write_back=True)], PrivacyPolicy()
+    )
     assert [spec.key.to_user_string() for asset in made.assets for spec in asset.specs] == [
         "imported_lf_eu",
         "written_back_lf_eu",
@@ -51,8 +54,8 @@ def test_a_source_has_assets_jobs_and_schedules() -> None:
         ("import_lf_eu_schedule", "5 * * * *", dg.DefaultScheduleStatus.RUNNING),
         ("write_back_lf_eu_schedule", "30 6 * * *", dg.DefaultScheduleStatus.RUNNING),
     ]
-    assert len(build_sources([SourcePolicy(name="a", tool="langfuse")]).assets) == 1
-    assert build_sources([SourcePolicy(name="files", tool="otel")]).assets == []
+    assert len(build_sources([SourcePolicy(name="a", tool="langfuse")], PrivacyPolicy()).assets) == 1
+    assert build_sources([SourcePolicy(name="files", tool="otel")], PrivacyPolicy()).assets == []
 
 
 def test_the_asset_imports_and_says_how_many(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ from feedback_loop.intake.reasons import Rejection
 from feedback_loop.intake.rejected import make_rejected
 from feedback_loop.intake.storing import Batch, store_batch
 from feedback_loop.records import Window
+from feedback_loop.redaction.deep import PATTERNS, Redactor
 from feedback_loop.store import facts, sources
 from feedback_loop.store.installation import check_hash_key
 
@@ -73,10 +74,16 @@ class _Storing:
     """Lines into the database, a batch a transaction."""
 
     def __init__(
-        self, conn: Connection, hash_key: bytes, summary: ImportSummary, on_stored: Callable[[], None]
+        self,
+        conn: Connection,
+        hash_key: bytes,
+        redactor: Redactor,
+        summary: ImportSummary,
+        on_stored: Callable[[], None] = lambda: None,
     ) -> None:
         self._conn, self._hash_key, self._summary, self._on_stored = conn, hash_key, summary, on_stored
-        self._batch = Batch()
+        self._redactor = redactor
+        self._batch = Batch(redactor=redactor)
         with conn.begin():
             check_hash_key(conn, hash_key)
             facts.prepare_staging(conn)
@@ -86,7 +93,7 @@ class _Storing:
             if isinstance(one, Refused):
                 self._batch.n_lines += 1
                 self._batch.n_bytes += len(one.line.data)
-                self._batch.rejected.append(make_rejected(one.line, one.reason, self._hash_key))
+                self._batch.rejected.append(make_rejected(one.line, one.reason, self._hash_key, self._redactor))
             else:
                 self._batch.add(one, self._hash_key)
             if self._batch.n_lines >= BATCH_ROWS or self._batch.n_bytes >= BATCH_BYTES:
@@ -94,7 +101,7 @@ class _Storing:
 
     def flush(self, finish: Callable[[Connection], None] | None = None) -> None:
         """Store what was taken; what `finish` does is part of the same transaction."""
-        batch, self._batch = self._batch, Batch()
+        batch, self._batch = self._batch, Batch(redactor=self._redactor)
         with self._conn.begin():
             merged = store_batch(self._conn, batch, self._hash_key)
             if finish is not None:
@@ -109,6 +116,7 @@ def import_files(
     policy: SourcePolicy,
     *,
     hash_key: bytes,
+    redactor: Redactor = PATTERNS,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SourceSummary:
     """Import export files of a tool; importing them again adds nothing.
@@ -118,6 +126,7 @@ def import_files(
         paths: files, directories, glob patterns. Files of one import are put together: a trace may lie in several.
         policy: which tool, and what is said about it; `records` for tables.
         hash_key: from `identity.load_hash_key`; 32 bytes.
+        redactor: takes personal data and secrets out of texts.
         on_progress: called after every batch and file.
 
     Raises:
@@ -137,7 +146,7 @@ def import_files(
             on_progress(Progress(done, sum(sizes), summary.n_records, n_rejected, seconds))
 
     with _told(summary), engine.connect() as conn:
-        storing = _Storing(conn, hash_key, summary, show)
+        storing = _Storing(conn, hash_key, redactor, summary, show)
         for path, size in zip(files, sizes, strict=True):
             try:
                 storing.take(_of_file(path, policy, mapper, summary.n_left_out))
@@ -154,7 +163,13 @@ def import_files(
 
 
 def import_source(
-    engine: Engine, reader: Reader, policy: SourcePolicy, *, hash_key: bytes, now: datetime
+    engine: Engine,
+    reader: Reader,
+    policy: SourcePolicy,
+    *,
+    hash_key: bytes,
+    now: datetime,
+    redactor: Redactor = PATTERNS,
 ) -> SourceSummary:
     """Import what a source has since the last import.
 
@@ -164,6 +179,7 @@ def import_source(
         policy: of the source.
         hash_key: from `identity.load_hash_key`; 32 bytes.
         now: the source is read up to here.
+        redactor: takes personal data and secrets out of texts.
 
     Raises:
         SourceRefused: the source refuses what is asked; what came before is stored.
@@ -173,7 +189,7 @@ def import_source(
     """
     started, summary = time.perf_counter(), SourceSummary()
     with _told(summary), engine.connect() as conn:
-        storing = _Storing(conn, hash_key, summary, lambda: None)
+        storing = _Storing(conn, hash_key, redactor, summary)
         with conn.begin():
             cursor = sources.load_cursor(conn, policy.name)
         end = now - timedelta(minutes=policy.settle_minutes)

@@ -24,6 +24,7 @@ from feedback_loop.intake.service.endpoints import Endpoints
 from feedback_loop.intake.service.openapi import describe
 from feedback_loop.intake.service.policy import ServePolicy
 from feedback_loop.intake.service.writing import Writer
+from feedback_loop.redaction.deep import PATTERNS, Redactor
 
 WIDGET = Path(__file__).parent / "widget.js"
 _WIDGET_SECONDS = 3_600
@@ -37,6 +38,7 @@ def build_app(
     now: Callable[[], datetime],
     tick: Callable[[], float] = time.monotonic,
     writer: Writer | None = None,
+    redactor: Redactor = PATTERNS,
 ) -> Starlette:
     """The service; it connects when it starts and stores what is waiting when it ends.
 
@@ -47,8 +49,9 @@ def build_app(
         now: the time, with a zone.
         tick: seconds of a clock that never goes back.
         writer: that stores; one of its own where None.
+        redactor: takes personal data and secrets out of texts.
     """
-    endpoints = Endpoints(engine, hash_key, policy, now, tick, writer)
+    endpoints = Endpoints(engine, hash_key, policy, now, tick, writer, redactor)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

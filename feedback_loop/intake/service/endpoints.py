@@ -25,6 +25,7 @@ from feedback_loop.intake.service.policy import ServePolicy
 from feedback_loop.intake.service.reading import Reader, Received
 from feedback_loop.intake.service.writing import Stored, Writer
 from feedback_loop.redaction import protect_id
+from feedback_loop.redaction.deep import PATTERNS, Redactor
 from feedback_loop.store import schema
 from feedback_loop.store.facts import FactKind
 from feedback_loop.store.summaries import load_summary
@@ -54,6 +55,7 @@ class Endpoints:
         now: the time, with a zone.
         tick: seconds of a clock that never goes back.
         writer: that stores; one of its own where None.
+        redactor: takes personal data and secrets out of texts.
     """
 
     def __init__(
@@ -64,8 +66,10 @@ class Endpoints:
         now: Callable[[], datetime],
         tick: Callable[[], float],
         writer: Writer | None = None,
+        redactor: Redactor = PATTERNS,
     ) -> None:
         self._engine, self._hash_key, self._policy, self._now, self._tick = engine, hash_key, policy, now, tick
+        self._redactor = redactor
         self.writer = writer or Writer(engine, hash_key)
         self.ring = KeyRing(self._load_keys, tick)
         self._keys = {
@@ -132,7 +136,7 @@ class Endpoints:
             def parse() -> tuple[Received, bool]:
                 records = bodies.split(body, form, max_bytes, self._policy.max_records, held)
                 self._charge(key, request, len(records.texts), now_s)
-                return reader.receive(records.texts, self._hash_key), records.is_single
+                return reader.receive(records.texts, self._hash_key, self._redactor), records.is_single
 
             received, is_single = await to_thread.run_sync(parse, limiter=self._parsers)
             if is_single and received.wait_s:

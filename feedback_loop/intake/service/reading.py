@@ -16,6 +16,7 @@ from feedback_loop.intake.service.policy import ServePolicy
 from feedback_loop.intake.storing import Batch
 from feedback_loop.records import SIGNAL_NAMES
 from feedback_loop.redaction import protect_id
+from feedback_loop.redaction.deep import PATTERNS, Redactor
 from feedback_loop.store.facts import FactKind
 from feedback_loop.store.summaries import OUTCOMES
 from feedback_loop.store.write_keys import WriteKey
@@ -60,9 +61,9 @@ class Reader:
         self._latest = now + timedelta(seconds=policy.max_ahead_s)
         self._earliest = now - timedelta(seconds=policy.max_widget_late_s)
 
-    def receive(self, texts: Sequence[bytes], hash_key: bytes) -> Received:
+    def receive(self, texts: Sequence[bytes], hash_key: bytes, redactor: Redactor = PATTERNS) -> Received:
         """All lines, as rows or rejected."""
-        self._received = received = Received(application=self._key.application)
+        self._received = received = Received(application=self._key.application, redactor=redactor)
         rows, source = received.rows["feedback"], f"http:{self._key.key_id}"
         for number, text in enumerate(texts, start=1):
             n_before = len(rows)
