@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Connection, Engine
 
 from feedback_loop.cli import cli
 from feedback_loop.intake.storing import OPTED_OUT
+from feedback_loop.records import midnight
 from feedback_loop.redaction import hash_user
 from feedback_loop.store import tables
 from feedback_loop.store.engine import create_engine
@@ -80,8 +81,27 @@ def exemplar_people(world: World) -> list[tuple[str, str, str]]:
         return [(str(a), str(b), str(c)) for a, b, c in conn.execute(sa.text(query))]
 
 
+def repeat(conn: Connection, user: str, interaction: str, quote: str) -> None:
+    """What cleaning, a model and a tool that is written back to may hold of a person."""
+    event = {"application": APPLICATION, "week": W1, "interaction_id": interaction}
+    excluded = {"feedback_id": "f", "reason": "campaign", "signal": "comment", "effect": "excluded", "weight": 0.0}
+    more = {"user_hash": user, "occurred_at": midnight(W1), "detail": "like 7 others", "policy_version": "1"}
+    conn.execute(tables.feedback_exclusions.insert().values(event | excluded | more))
+    written = {"source": "tool", "score_id": "s", "interaction_id": interaction, "name": "pattern", "value": "p"}
+    conn.execute(tables.written_scores.insert().values(written))
+    reply = {"application": APPLICATION, "request_hash": "h", "model": "m", "purpose": "describe"}
+    said = {"replied_at": midnight(W1), "reply": {"sentences": [f"The user says: {quote}"]}}
+    conn.execute(tables.llm_replies.insert().values(reply | said))
+    pattern = conn.scalar(sa.select(tables.pattern_states.c.pattern_id).limit(1))
+    key = {"application": APPLICATION, "week": W2, "pattern_id": pattern}
+    judged = {"judgement": "new", "source": "claude", "reason": f'One says "{quote}"'}
+    conn.execute(tables.pattern_judgements.insert().values(key | judged))
+
+
 def test_a_person_is_gone_from_every_table(world: World) -> None:
     user, interaction, quote = exemplar_people(world)[0]
+    with world.engine.begin() as conn:
+        repeat(conn, user, interaction, quote)
     before = everything(world.engine)
     assert any(user in text for text in before.values())
     assert quote in before["pattern_states"]

@@ -30,6 +30,8 @@ _OF_EVENTS = (
     tables.pattern_memberships,
     tables.detections,
     tables.detector_audits,
+    tables.feedback_exclusions,
+    tables.written_scores,
 )
 
 _EVENTS = """
@@ -41,6 +43,8 @@ _EVENTS = """
     where f.user_hash = :user
     union
     select interaction_id, application, false from feedback_loop.negative_feedback where user_hash = :user
+    union
+    select interaction_id, application, false from feedback_loop.feedback_exclusions where user_hash = :user
 """
 _WORDS = """
     select unnest(array[user_input, output]) from feedback_loop.interactions where interaction_id = any(:own)
@@ -229,7 +233,8 @@ def _clean_documents(conn: Connection, person: _Person, done: Forgotten) -> None
     def removed(text: str) -> str:
         return _without(person, text, REMOVED) if person.said(text) else text
 
-    n_cards = _update_each(conn, person, tables.pattern_cards, ("name", "description", "suggested_fix"), removed)
+    said_of_cards = ("name", "description", "suggested_fix", "severity_reason")
+    n_cards = _update_each(conn, person, tables.pattern_cards, said_of_cards, removed)
     cards = tables.pattern_cards
     for name in ("evidence_ids", "shown_ids"):
         for event in person.events:
@@ -244,6 +249,7 @@ def _clean_documents(conn: Connection, person: _Person, done: Forgotten) -> None
         "pattern_cards": n_cards,
         "tickets": _update_each(conn, person, tables.tickets, ("title", "body"), removed),
         "ticket_events": _update_each(conn, person, tables.ticket_events, ("body",), removed),
+        "pattern_judgements": _update_each(conn, person, tables.pattern_judgements, ("reason",), removed),
         "llm_batches": _update_each(conn, person, tables.llm_batches, ("requests",), removed),
     }
     replies, n_replies = tables.llm_replies, 0

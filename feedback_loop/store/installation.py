@@ -15,7 +15,7 @@ from feedback_loop.errors import ConfigurationError
 from feedback_loop.store.tables import installation
 
 _HASH_KEY = "user_hash_key_fingerprint"
-_HASHED = ("interactions", "feedback", "negative_feedback", "opt_outs")
+_HASHED = ("interactions", "feedback", "feedback_exclusions", "negative_feedback", "opt_outs")
 """Tables with `user_hash`."""
 
 

@@ -68,10 +68,13 @@ _DERIVED = {
     "pattern_states": """
         delete from feedback_loop.pattern_states s where week + 7 <= :before_day and week < (
             select max(week) from feedback_loop.pattern_states t where t.application = s.application)""",
+    "written_scores": "delete from feedback_loop.written_scores where written_at < :before",
     **{
         name: f"delete from feedback_loop.{name} where week + 7 <= :before_day"  # noqa: S608 (our own tables)
         for name in (
+            "cleaning_weeks",
             "exposures",
+            "feedback_exclusions",
             "pattern_weeks",
             "pattern_cards",
             "pattern_judgements",
