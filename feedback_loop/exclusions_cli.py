@@ -9,10 +9,9 @@ from typing import Any
 
 import click
 
-from feedback_loop.clean import REASONS
 from feedback_loop.decisions_cli import application_option, as_json_option
 from feedback_loop.environment import read_environment
-from feedback_loop.records import monday_of
+from feedback_loop.records import EXCLUSION_REASONS, monday_of
 
 _SHOWN = 50
 EXAMPLES = """\b
@@ -24,7 +23,7 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.option("--week", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Monday, 00:00 UTC.")
-@click.option("--reason", type=click.Choice(REASONS), help="Of this reason only.")
+@click.option("--reason", type=click.Choice(EXCLUSION_REASONS), help="Of this reason only.")
 @application_option
 @as_json_option
 def exclusions(week: datetime, reason: str | None, application: str | None, as_json: bool) -> None:

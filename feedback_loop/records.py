@@ -46,6 +46,19 @@ Signal = Literal[
 SIGNAL_NAMES: tuple[Signal, ...] = get_args(Signal)
 """Every signal that feedback can have."""
 
+ExclusionReason = Literal[
+    "exact_duplicate",
+    "near_duplicate",
+    "campaign",
+    "user_cap",
+    "low_effort",
+    "constant_rater",
+    "new_account",
+    "burst",
+]
+EXCLUSION_REASONS: tuple[ExclusionReason, ...] = get_args(ExclusionReason)
+"""Why feedback is left out or weighs less, in the order in which it is looked for."""
+
 NOT_REDUCED: frozenset[Verdict] = frozenset({"worse", "ineffective", "not_shown"})
 """Verdicts that send a pattern back into the loop."""
 

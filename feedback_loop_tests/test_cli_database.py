@@ -93,7 +93,7 @@ def test_embedded_database_from_nothing(short_dir: Path) -> None:
     assert run(short_dir, "db", "upgrade").stdout == f"schema (none) -> {newest}\n"
     assert run(short_dir, "db", "upgrade").stdout == f"schema {newest}: nothing to do\n"
     result = run(short_dir, "doctor")
-    assert (result.returncode, result.stdout.count("ok  "), result.stderr) == (0, 10, "")
+    assert (result.returncode, result.stdout.count("ok  "), result.stderr) == (0, 11, "")
     url = run(short_dir, "db", "url").stdout
     assert url.startswith("postgresql://postgres@/feedback_loop?host=")
     assert not (short_dir / ".feedback_loop" / "postgres" / "data" / "postmaster.pid").exists()

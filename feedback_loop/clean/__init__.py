@@ -13,7 +13,7 @@ In the loop: capture -> **clean** -> extract.
 """
 
 from feedback_loop.clean.frames import EXCLUSIONS, FEEDBACK, HISTORY, OUTCOMES, Past
-from feedback_loop.clean.policy import REASONS, CleanPolicy, Effect, Reason
+from feedback_loop.clean.policy import CleanPolicy, Effect
 from feedback_loop.clean.week import CleanedWeek, clean_week
 
 __all__ = [
@@ -21,11 +21,9 @@ __all__ = [
     "FEEDBACK",
     "HISTORY",
     "OUTCOMES",
-    "REASONS",
     "CleanPolicy",
     "CleanedWeek",
     "Effect",
     "Past",
-    "Reason",
     "clean_week",
 ]

@@ -2,28 +2,15 @@
 
 from dataclasses import dataclass
 from math import inf
-from typing import Literal, get_args
+from typing import Literal
 
-from feedback_loop.records import check_between
-
-Reason = Literal[
-    "exact_duplicate",
-    "near_duplicate",
-    "campaign",
-    "user_cap",
-    "low_effort",
-    "constant_rater",
-    "new_account",
-    "burst",
-]
-REASONS: tuple[Reason, ...] = get_args(Reason)
-"""Every reason code, in the order in which they are looked for."""
+from feedback_loop.records import EXCLUSION_REASONS, ExclusionReason, check_between
 
 Effect = Literal["excluded", "wordless", "weighted"]
 """What a reason does to a feedback record: it does not count at all; its words are not read; it weighs less where
 patterns are ranked and earn tickets, and counts as ever in rates and verdicts."""
 
-_MAY_EXCLUDE = frozenset(REASONS) - {"low_effort"}
+_MAY_EXCLUDE = frozenset(EXCLUSION_REASONS) - {"low_effort"}
 
 
 @dataclass(frozen=True)
@@ -52,8 +39,8 @@ class CleanPolicy:
         constant_prior: interactions that the application's own share counts for in a rater's.
     """
 
-    disabled: tuple[Reason, ...] = ()
-    excluding: tuple[Reason, ...] = ("exact_duplicate", "near_duplicate", "campaign", "user_cap")
+    disabled: tuple[ExclusionReason, ...] = ()
+    excluding: tuple[ExclusionReason, ...] = ("exact_duplicate", "near_duplicate", "campaign", "user_cap")
     trusted_users: tuple[str, ...] = ()
     past_weeks: int = 8
     alike: float = 0.8
@@ -74,8 +61,8 @@ class CleanPolicy:
 
     def __post_init__(self) -> None:
         for name in ("disabled", "excluding"):
-            if unknown := sorted(set(getattr(self, name)) - set(REASONS)):
-                raise ValueError(f"{name} names {unknown[0]!r}; reasons are {', '.join(REASONS)}")
+            if unknown := sorted(set(getattr(self, name)) - set(EXCLUSION_REASONS)):
+                raise ValueError(f"{name} names {unknown[0]!r}; reasons are {', '.join(EXCLUSION_REASONS)}")
         if forbidden := sorted(set(self.excluding) - _MAY_EXCLUDE):
             raise ValueError(f"excluding names {forbidden[0]!r}: words without content do not make a signal untrue")
         if wrong := [user for user in self.trusted_users if not user.strip()]:
@@ -87,7 +74,7 @@ class CleanPolicy:
         check_between(self, 1, 52, "past_weeks")
         check_between(self, 1, 7 * self.past_weeks, "new_days")
 
-    def effect(self, reason: Reason) -> Effect:
+    def effect(self, reason: ExclusionReason) -> Effect:
         """What a reason does."""
         if reason == "low_effort":
             return "wordless"

@@ -13,7 +13,7 @@ import pandas as pd
 
 from feedback_loop.clean.crowds import bursts, campaigns
 from feedback_loop.clean.frames import EXCLUSIONS, FEEDBACK, HISTORY, OUTCOMES, PRAISE, Past
-from feedback_loop.clean.policy import CleanPolicy, Reason
+from feedback_loop.clean.policy import CleanPolicy
 from feedback_loop.clean.raters import (
     above_cap,
     constant_raters,
@@ -24,6 +24,7 @@ from feedback_loop.clean.raters import (
     usual_new_odds,
 )
 from feedback_loop.clean.texts import copies_of, normal_form, says_nothing
+from feedback_loop.records import ExclusionReason
 
 _ESTABLISHED_DAYS, _ESTABLISHED_INTERACTIONS = 28, 5
 _HASH_PREFIX = "hmac:"
@@ -127,7 +128,7 @@ def _low_effort(rows: pd.DataFrame, _past: Past, _policy: CleanPolicy) -> pd.Dat
     return found(said, 1.0, "the comment says nothing of what went wrong")
 
 
-_RULES: Mapping[Reason, Callable[[pd.DataFrame, Past, CleanPolicy], pd.DataFrame]] = {
+_RULES: Mapping[ExclusionReason, Callable[[pd.DataFrame, Past, CleanPolicy], pd.DataFrame]] = {
     "exact_duplicate": exact_duplicates,
     "campaign": campaigns,  # before what a rater repeats: all of a campaign is one
     "near_duplicate": near_duplicates,
@@ -139,7 +140,7 @@ _RULES: Mapping[Reason, Callable[[pd.DataFrame, Past, CleanPolicy], pd.DataFrame
 }
 
 
-def _rows(rows: pd.DataFrame, flagged: pd.DataFrame, reason: Reason, policy: CleanPolicy) -> pd.DataFrame:
+def _rows(rows: pd.DataFrame, flagged: pd.DataFrame, reason: ExclusionReason, policy: CleanPolicy) -> pd.DataFrame:
     effect = policy.effect(reason)
     weight = 0.0 if effect == "excluded" else flagged["weight"]
     own = rows.loc[flagged.index, ["feedback_id", "interaction_id", "user_hash", "occurred_at", "signal"]]

@@ -15,12 +15,12 @@ import dagster as dg
 import pandas as pd
 from sqlalchemy import Connection
 
-from feedback_loop.clean import REASONS, CleanedWeek, CleanPolicy, clean_week
+from feedback_loop.clean import CleanedWeek, CleanPolicy, clean_week
 from feedback_loop.config import Settings, policy_version
 from feedback_loop.defs import metadata
 from feedback_loop.defs.partitions import WEEKS, week_of, window_of
 from feedback_loop.defs.resources import Database
-from feedback_loop.records import Window, midnight, monday_of
+from feedback_loop.records import EXCLUSION_REASONS, Window, midnight, monday_of
 from feedback_loop.store import exclusions as store
 from feedback_loop.store import tables, weeks
 
@@ -117,7 +117,9 @@ def _weeks_of(window: Window) -> Iterator[Window]:
 def _numbers(cleaned: dict[str, CleanedWeek]) -> dict[str, int]:
     found = cleaned.values()
     counts = {f"n_{effect}": sum(one.count(effect) for one in found) for effect in ("excluded", "wordless", "weighted")}
-    counts |= {reason: sum(int((one.exclusions["reason"] == reason).sum()) for one in found) for reason in REASONS}
+    counts |= {
+        reason: sum(int((one.exclusions["reason"] == reason).sum()) for one in found) for reason in EXCLUSION_REASONS
+    }
     names = ("n_feedback", "n_complaints", "n_verified", "n_verified_complaints")
     return counts | {name: sum(getattr(one, name) for one in found) for name in names}
 

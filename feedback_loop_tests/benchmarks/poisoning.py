@@ -22,8 +22,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import URL, Engine
 
-from feedback_loop.clean import REASONS, CleanPolicy
+from feedback_loop.clean import CleanPolicy
 from feedback_loop.config import Settings
+from feedback_loop.records import EXCLUSION_REASONS
 from feedback_loop.store import schema
 from feedback_loop.store.embedded import embedded_server
 from feedback_loop.store.engine import create_engine
@@ -36,7 +37,7 @@ N_WEEKS, RUN_WEEKS, ATTACKED = 8, 5, 5  # all; those run before an attack; index
 WORKS, USELESS = "dead_link", "article_not_found"
 ALL_OF_IT = 10**6
 GUARDS = {
-    "none": CleanPolicy(disabled=REASONS, max_per_pattern=ALL_OF_IT),
+    "none": CleanPolicy(disabled=EXCLUSION_REASONS, max_per_pattern=ALL_OF_IT),
     "default": CleanPolicy(),
     "strict": CleanPolicy(excluding=(*CleanPolicy().excluding, "new_account", "burst", "constant_rater")),
 }

@@ -169,7 +169,11 @@ def count(engine: Engine, lines: Sequence[bytes]) -> Counted:
         found = extract_negatives(negatives.read_signals(conn, WEEK, policy.candidate_signals), policy, WEEK)
     day = found["occurred_at"].dt.strftime("%Y-%m-%d")
     members = found.assign(
-        pattern_id=found["prompt_version"], is_inferred=False, exposure_key=day + "|" + found["session_key"]
+        pattern_id=found["prompt_version"],
+        is_inferred=False,
+        exposure_key=day + "|" + found["session_key"],
+        standing=1.0,
+        is_new=False,
     )
     per_version = exposures.groupby("prompt_version")["n_exposures"].sum()
     counted: Counted = {}

@@ -80,7 +80,7 @@ def time(value: Any, field: str, zone: tzinfo = UTC) -> datetime | None:
     try:
         if isinstance(value, datetime):
             found = value
-        elif isinstance(value, int) or (isinstance(value, str) and value.isdigit()):
+        elif isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
             found = datetime.fromtimestamp(int(value) / _NANOS, UTC)
         else:
             found = datetime.fromisoformat(str(value))
@@ -184,6 +184,6 @@ def _lists(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     inner = {name: _lists(item) for name, item in value.items()}
-    if inner and all(name.isdigit() for name in inner):
+    if inner and all(name.isdecimal() for name in inner):
         return [inner[name] for name in sorted(inner, key=int)]
     return inner
