@@ -4,6 +4,7 @@
 server is embedded, in a temporary directory, one per test session.
 """
 
+import gc
 import os
 import socket
 import tempfile
@@ -20,6 +21,9 @@ from feedback_loop.environment import Environment
 from feedback_loop.store import schema
 from feedback_loop.store.embedded import embedded_server
 from feedback_loop.store.engine import create_engine
+
+gc.freeze()  # what is imported by now stays; to look at it again and again takes a tenth of the time
+gc.set_threshold(20_000, 20, 50)
 
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)

@@ -30,6 +30,8 @@ def campaigns(feedback: pd.DataFrame, _past: Past, policy: CleanPolicy) -> pd.Da
     send the text; so where most accounts are slight, or everybody sends the same ready-made answer, nobody is left out.
     """
     said = feedback[(feedback["copy_of"] >= 0) & (feedback["n_words"] >= policy.min_campaign_words)]
+    if said["copy_of"].value_counts().head(1).sum() < policy.min_campaign:
+        return found(said[:0], 0.0, [])
     # A letter may be near what others say of themselves; its equal copies still are a group of their own.
     sizes = pd.concat([_campaign_sizes(feedback, said, column, policy) for column in ("copy_of", "form")])
     sizes = sizes[~sizes.index.duplicated()]

@@ -74,6 +74,8 @@ def clean_week(feedback: pd.DataFrame, past: Past, policy: CleanPolicy) -> Clean
     for reason, rule in _RULES.items():
         if reason not in policy.disabled:
             flagged = rule(left, past, policy)
+            if flagged.empty:
+                continue
             parts.append(_rows(left, flagged, reason, policy))
             if policy.effect(reason) == "excluded":
                 left = left.drop(flagged.index)
