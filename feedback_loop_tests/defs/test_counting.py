@@ -1,5 +1,6 @@
 """What verdicts are counted from: facts that are read once, lost, late, silent or beyond a detector."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -22,8 +23,10 @@ from feedback_loop.describe import DescribePolicy, describe_failures
 from feedback_loop.llm.policy import AnalystPolicy
 from feedback_loop.records import Verification, Window, midnight
 from feedback_loop.store import negatives, patterns
+from feedback_loop.store.engine import create_engine
 from feedback_loop.store.exclusions import LeftOut
 from feedback_loop.verify import verify_fixes
+from feedback_loop_tests.conftest import make_database
 from feedback_loop_tests.defs.test_verification import OLD, begin, keys, looks, serve
 from feedback_loop_tests.defs.world import UNAUDITED, World, open_world
 from feedback_loop_tests.factories import (
@@ -44,13 +47,28 @@ from feedback_loop_tests.factories import (
 SETTINGS = Settings(guards=UNAUDITED)
 
 
+@pytest.fixture(scope="module")
+def begun(admin: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A database and a directory to copy from."""
+    directory = tmp_path_factory.mktemp("begun")
+    for url in make_database(admin, "template_feedback_loop"):
+        engine = create_engine(url)
+        with open_world(engine, directory, settings=SETTINGS) as world:
+            begin(world)
+            world.add(r for week in (W3, W4) for r in serve(week))
+        engine.dispose()
+        yield str(url.database), directory
+
+
 @pytest.fixture
-def shop(engine: Engine, tmp_path: Path) -> Iterator[World]:
+def shop(admin: Engine, begun: tuple[str, Path], tmp_path: Path) -> Iterator[World]:
     """Two weeks before two fixes and two after them, not looked at yet."""
-    with open_world(engine, tmp_path, settings=SETTINGS) as world:
-        begin(world)
-        world.add(r for week in (W3, W4) for r in serve(week))
-        yield world
+    shutil.copytree(begun[1], tmp_path, dirs_exist_ok=True)
+    for url in make_database(admin, begun[0]):
+        engine = create_engine(url)
+        with open_world(engine, tmp_path, settings=SETTINGS) as world:
+            yield world
+        engine.dispose()
 
 
 def frames(counted: Counted) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -29,7 +29,7 @@ from feedback_loop_tests.defs.tracker_world import PATTERNS, QUIET_S, FilingWorl
 from feedback_loop_tests.factories import rows
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
-N_SAMPLED = 37
+N_SAMPLED = 25
 ALWAYS = [
     *(Cell("404", step, "cloud", stays=False) for step in STEPS[:2]),  # what every Jira has is not simply unknown
     Cell("200, empty, before", STEPS[4], "dc", stays=True),  # an answer that says nothing says nothing of the property
