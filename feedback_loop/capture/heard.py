@@ -11,6 +11,7 @@ with a line end and closes with a mark; so half a line, as a full disk leaves it
 """
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 
@@ -31,7 +32,7 @@ class Heard:
 
     def __init__(self, directory: str | os.PathLike[str], window_s: float, max_bytes: int = _MAX_BYTES) -> None:
         self._directory, self._window_s, self._max_bytes = os.fspath(directory), window_s, max_bytes
-        self._span_s = max(1, int(window_s / _N_SPANS))
+        self._span_s = max(1, math.ceil(min(window_s, 1e9) / _N_SPANS))  # a window may be endless
         self._read: dict[str, int] = {}
 
     def tell(self, interaction_id: str, wall: float) -> None:

@@ -47,6 +47,14 @@ class TestTheFiles:
         assert ids(Heard(tmp_path, 80), START + 2_000) == []
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize("window_s", [0.0, 0.5, 15.0, 900.0, float("inf")])
+    def test_any_window_of_a_policy_will_do(self, tmp_path: Path, window_s: float) -> None:
+        board = Heard(tmp_path, window_s)
+        for second in range(60):
+            board.tell("i", START + second)
+            assert ids(board, START + second) == (["i"] if window_s else [])
+            assert len(list(tmp_path.iterdir())) <= 10
+
     @pytest.mark.parametrize("n_bytes", range(24))
     def test_half_a_line_neither_counts_nor_spoils_the_next(self, tmp_path: Path, n_bytes: int) -> None:
         board = Heard(tmp_path, 80)
