@@ -8,6 +8,7 @@
     snapshot     what the application hands over, copied and measured before it can change
     preparing    in the background: a record of the import contract, cleaned, redacted, priced
     sampling     which records are sent, and what each of them stands for. Pure
+    heard        what processes of one host tell each other of feedback
     writer       the bounded buffer and the one thread behind it
     sinks        where lines go: the protocol, and pauses after failures
     spool        files that survive a restart and a dead sink

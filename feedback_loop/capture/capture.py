@@ -37,7 +37,8 @@ class Capture:
         application: the tenant's name, in every record.
         sink: where records go: `JsonlSpool`, `HttpSink`, `intake.direct.PostgresSink`.
         policy: what is kept; `SamplingPolicy(rate=1)` keeps everything.
-        spool: directory in which records wait for the sink, so that they survive a restart; None keeps them in memory.
+        spool: directory in which records wait for the sink, so that they survive a restart, and in which the processes
+            of an application tell each other of feedback; None keeps records in memory and feedback per process.
         defaults: fields of every interaction (`prompt_name`, `prompt_version`, ...; see `interaction.FIELDS`).
         prices: dollars by model, in place of the dated table of `feedback_loop/prices.py`.
         hash_key: of user ids, 32 bytes; None means that of the installation (`identity.load_hash_key`).
@@ -84,7 +85,7 @@ class Capture:
     @property
     def counts(self) -> dict[str, int]:
         """What became of records: `captured`, `stored`, `spooled`, `duplicate`, `left_out` (by sampling), `waiting`,
-        `buffered`, and `dropped:REASON` for each reason.
+        `buffered`, `untold` (feedback of which other processes do not know), and `dropped:REASON` for each reason.
         """  # noqa: D205
         dropped = {f"dropped:{reason}": n for reason, n in self.losses.as_dict().items()}
         return {**self._writer.counts, **self._writer.gauges(), **dropped}
@@ -157,6 +158,13 @@ class Capture:
             "preferred_output": preferred_output,
         }
         self._put(lambda: snapshot(raw))
+
+    def hear(self, interaction_id: str) -> None:
+        """Say that explicit feedback on an interaction went elsewhere, as to the ingest service; it records nothing.
+
+        What sampling would leave out is kept, as after `record_feedback`.
+        """
+        self._put(lambda: snapshot({"type": "heard", "interaction_id": interaction_id}))
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until the sink has what is to be sent by now; False if it took too long. For tests and short scripts."""

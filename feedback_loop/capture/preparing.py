@@ -111,6 +111,14 @@ class Preparer:
         }
         return interaction_id, signal, _encode(record)
 
+    def heard(self, raw: Raw) -> str:
+        """The id of an interaction on which there is feedback elsewhere, as `interaction` writes it.
+
+        Raises:
+            Unfit: it is no usable id.
+        """
+        return self._id(raw["interaction_id"])
+
     def _id(self, value: Any) -> str:
         found = self._optional(value)
         if found is None:

@@ -132,9 +132,16 @@ class Sampler:
         self._waiting_bytes += len(one.line)
         return [*self._make_room(), *self.due(now)]
 
-    def hear(self, interaction_id: str, signal: str, now: float) -> list[bytes]:
-        """Lines to send because of feedback on an interaction, which may not have ended yet."""
-        if self.policy.rate >= 1 or signal not in self.policy.signals:
+    def heeds(self, signal: str | None) -> bool:
+        """Whether feedback keeps its interaction; None is explicit feedback of which no more is known."""
+        return self.policy.rate < 1 and (signal is None or signal in self.policy.signals)
+
+    def hear(self, interaction_id: str, signal: str | None, now: float) -> list[bytes]:
+        """Lines to send because of feedback on an interaction, which may not have ended yet, or not be of this process.
+
+        Hearing of the same feedback again changes nothing.
+        """
+        if not self.heeds(signal):
             return []
         self._heard[interaction_id] = now + self.policy.window_s
         self._heard.move_to_end(interaction_id)

@@ -16,11 +16,12 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from feedback_loop.capture.heard import Heard
 from feedback_loop.capture.interaction import Raw
 from feedback_loop.capture.losses import Losses
 from feedback_loop.capture.sampling import Sampler, SamplingPolicy
 from feedback_loop.capture.sinks import Pause, Receipt, Sink, SinkUnavailable
-from feedback_loop.capture.spool import BATCH_BYTES, BATCH_LINES, Spooled
+from feedback_loop.capture.spool import BATCH_BYTES, BATCH_LINES, JsonlSpool, Spooled
 
 if TYPE_CHECKING:
     from feedback_loop.capture.preparing import Preparer
@@ -41,7 +42,8 @@ class Writer:
         losses: where drops are counted.
         max_records, max_bytes: of what is buffered, in all; what comes when it is full is dropped.
         interval_s: how often the thread looks.
-        now, sleep, chance: a clock that does not go back, the instants of rest, and what spreads pauses.
+        now, wall, sleep, chance: a clock that does not go back, the one that processes share, the instants of rest,
+            and what spreads pauses.
     """
 
     def __init__(
@@ -55,13 +57,14 @@ class Writer:
         max_bytes: int,
         interval_s: float,
         now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._make_preparer, self.sink, self._policy, self.losses = make_preparer, sink, policy, losses
         self._max_records, self._max_bytes, self._interval_s = max_records, max_bytes, interval_s
-        self._now, self._sleep, self._chance = now, sleep, chance or _chance
+        self._now, self._wall, self._sleep, self._chance = now, wall, sleep, chance or _chance
         self._begin()
         _WRITERS.add(self)
 
@@ -74,6 +77,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._preparer: Preparer | None = None
         self._sampler: Sampler | None = None
+        self._heard = _shared(self.sink, self._policy)
         self._without_key_until = 0.0
         self._pause, self._ship_pause = Pause(), Pause()
         self._n_odd = 0
@@ -105,7 +109,7 @@ class Writer:
             if not is_full and not self._is_closing:
                 self._buffer.append((raw, size))
                 self._bytes += size
-                self.counts["captured"] += 1
+                self.counts["captured"] += raw.get("type") != "heard"
             if self._thread is None and not self._is_closing:
                 self._start()
         if self._is_closing:
@@ -134,6 +138,7 @@ class Writer:
 
     def step(self, now: float) -> bool:
         """One round: prepare, sample, send, ship. True if nothing is left to do at once."""
+        self._listen(now)  # first: what others heard may keep what would be left out below
         self._drain(now)
         if self._sampler is not None:
             self._emit(self._sampler.settle() if self._is_closing else self._sampler.due(now))
@@ -186,6 +191,30 @@ class Writer:
         self._is_hurried = False
         return is_done
 
+    def _listen(self, now: float) -> None:
+        """Keep interactions on which other processes got feedback."""
+        if self._heard is None or self._sampler is None:
+            return
+        try:
+            for some in self._heard.news(self._wall()):
+                for interaction_id, age in some:
+                    self._emit(self._sampler.hear(interaction_id, None, now - age))
+                if not self._is_hurried:
+                    self._sleep(_REST_S)
+        except OSError as error:
+            self.losses.warn("capture cannot read of which feedback other processes heard", str(error))
+
+    def _hear(self, sampler: Sampler, interaction_id: str, signal: str | None, now: float) -> list[bytes]:
+        """Keep an interaction because of feedback on it, here or in whatever process has it."""
+        lines = sampler.hear(interaction_id, signal, now)
+        if self._heard is not None and not lines and sampler.heeds(signal):
+            try:
+                self._heard.tell(interaction_id, self._wall())
+            except OSError as error:
+                self.counts["untold"] += 1
+                self.losses.warn("capture could not tell other processes of feedback", str(error))
+        return lines
+
     def _drain(self, now: float) -> None:
         while self._buffer:
             with self._lock:
@@ -203,9 +232,11 @@ class Writer:
         try:
             if raw["type"] == "interaction":
                 lines = sampler.take(preparer.interaction(raw), now)
+            elif raw["type"] == "heard":
+                lines = self._hear(sampler, preparer.heard(raw), None, now)
             else:
                 interaction_id, signal, line = preparer.feedback(raw)
-                lines = [*sampler.hear(interaction_id, signal, now), line]
+                lines = [*self._hear(sampler, interaction_id, signal, now), line]
         except Exception as error:
             unfit = type(error).__name__ == "Unfit"
             self.losses.add(str(error) if unfit else "unreadable", detail="" if unfit else type(error).__name__)
@@ -297,6 +328,14 @@ class Writer:
             self.losses.add(reason, n)
         if receipt.rejected:
             self.losses.add("rejected_by_sink", len(receipt.rejected), receipt.rejected[0][1])
+
+
+def _shared(sink: Sink, policy: SamplingPolicy) -> Heard | None:
+    """Where processes tell each other of feedback: beside the spool; None where there is none, or nothing to tell."""
+    spool = sink.spool if isinstance(sink, Spooled) else sink
+    if policy.rate >= 1 or not isinstance(spool, JsonlSpool):
+        return None
+    return Heard(spool.directory / "heard", policy.window_s)
 
 
 def _chance() -> float:
