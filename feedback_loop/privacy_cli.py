@@ -25,6 +25,8 @@ def _hash(user: str, key: bytes) -> str:
     from feedback_loop.redaction import hash_user
 
     known = _HASHED.match(user)
+    if known is None and user.startswith("hmac:"):
+        raise click.BadParameter(f"a hashed id is hmac: and 32 hexadecimal digits in lower case, got {user!r}")
     return known[1] if known else hash_user(user, key)
 
 

@@ -214,6 +214,8 @@ def test_forget_says_what_it_would_do_asks_and_does_it_once(call: Call, database
     assert "plans of eve" in everything(engine)["interactions"]
     hashed = hash_user("eve", hashlib.sha256(SECRET.encode()).digest())
     assert "interactions: 1 deleted" in call("forget", "--user", f"hmac:{hashed}", "--yes", "--opt-out").output
+    mistyped = call("forget", "--user", f"hmac:{hashed.upper()}", "--yes")
+    assert (mistyped.exit_code, "32 hexadecimal digits" in mistyped.output) == (2, True)
     assert "plans of eve" not in "".join(everything(engine).values())
     assert "nothing is known" in call("forget", "--user", "eve", "--yes").output
     assert call("import", str(path)).exit_code == 1  # opted out as well
